@@ -1,0 +1,1 @@
+//! Areas, doors, schedules, access levels, and the policy made from them.

@@ -1,0 +1,1 @@
+//! What every slice shares: pool, journal, auth, problems, clock, event stream.

@@ -1,0 +1,1 @@
+//! The access server: composes the slices.

@@ -1,0 +1,1 @@
+//! The rules of access: policy, areas and the one decision function.

@@ -1,0 +1,1 @@
+//! The controller: buses, reader link, decisions, durable outbox.

@@ -1,0 +1,1 @@
+//! What a board does, without the board: debounce, strike timing, fire release, OSDP peripheral.

@@ -1,0 +1,1 @@
+//! The firmware's logic as a host process on a pseudo-terminal.

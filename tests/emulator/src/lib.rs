@@ -1,0 +1,1 @@
+//! Boards in QEMU: start an image, press its inputs, read its pins.

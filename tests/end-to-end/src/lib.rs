@@ -1,0 +1,1 @@
+//! From pixel to pin on real parts.

@@ -1,0 +1,1 @@
+//! Which crate may name which.

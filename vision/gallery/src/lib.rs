@@ -1,0 +1,1 @@
+//! Exact one-to-many search over face templates.

@@ -1,0 +1,1 @@
+//! From detections to a sighting: quality, tracking, voting.

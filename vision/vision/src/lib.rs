@@ -1,0 +1,1 @@
+//! The vision process: capture, detection, liveness, embedding.
