@@ -1,0 +1,114 @@
+//! Live state: what a device looks like now. Not durable, sent on change and at least every [`PERIOD_MS`].
+
+use serde::{Deserialize, Serialize};
+
+/// The longest silence, in milliseconds; a screen says "stale" after 5,000.
+pub const PERIOD_MS: u64 = 2_000;
+
+/// One device's state.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Live {
+    /// The device's clock when it wrote this: UTC, microseconds.
+    pub at: i64,
+    /// Software version.
+    pub software: String,
+    /// Doors and lanes, for a controller.
+    #[serde(default)]
+    pub doors: Vec<Door>,
+    /// Boards, for a controller.
+    #[serde(default)]
+    pub boards: Vec<Board>,
+    /// Cameras, for a vision process, and for a controller those that report to it.
+    #[serde(default)]
+    pub cameras: Vec<Camera>,
+    /// Events waiting for the server, for a controller.
+    #[serde(default)]
+    pub outbox: Option<Outbox>,
+    /// Version of the policy or gallery in force.
+    #[serde(default)]
+    pub replica_version: Option<u64>,
+}
+
+/// A door or lane now.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Door {
+    /// The door or lane.
+    pub door: u64,
+    /// Leaf or barrier position.
+    pub position: Position,
+    /// Lock or drive.
+    pub lock: Lock,
+    /// Everything that keeps it as it is, strongest first: `fire`, `break-glass`, `hold-open`, `locked`, `grant`, …
+    pub causes: Vec<String>,
+    /// What is wrong with it: `forced`, `held`, `input-fault`, `board-offline`, …
+    pub troubles: Vec<String>,
+    /// When the controller last heard of it: UTC, microseconds. `None`: not since it started.
+    pub heard_at: Option<i64>,
+}
+
+/// Where the leaf or barrier is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Position {
+    /// In its frame, or across the lane.
+    Closed,
+    /// Not in its frame, or out of the lane.
+    Open,
+    /// Nobody can say.
+    Unknown,
+}
+
+/// What the lock or drive is told.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Lock {
+    /// Holding.
+    Locked,
+    /// Let go.
+    Released,
+    /// Nobody can say.
+    Unknown,
+}
+
+/// A board now.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Board {
+    /// The bus's name.
+    pub bus: String,
+    /// OSDP address.
+    pub address: u8,
+    /// Whether it answers.
+    pub online: bool,
+    /// Whether its secure channel stands.
+    pub secure: bool,
+    /// Model and firmware as it reports them.
+    pub firmware: Option<String>,
+    /// When it last answered: UTC, microseconds.
+    pub heard_at: Option<i64>,
+    /// Replies lost or damaged since it came on-line.
+    pub retries: u64,
+}
+
+/// A camera now.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Camera {
+    /// Its name.
+    pub camera: String,
+    /// Whether pictures come.
+    pub up: bool,
+    /// Age of the newest frame, in milliseconds.
+    pub frame_age_ms: Option<u64>,
+}
+
+/// What waits for the server.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Outbox {
+    /// The outbox's epoch.
+    pub epoch: u32,
+    /// Urgent events not yet acknowledged.
+    pub urgent: u64,
+    /// Bulk events not yet acknowledged.
+    pub bulk: u64,
+    /// Whether events can be written.
+    pub writable: bool,
+}
