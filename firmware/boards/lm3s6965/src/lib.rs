@@ -1,0 +1,56 @@
+//! QEMU's lm3s6965evb as a board: embedded-hal and embedded-io-async over its UART, ports, timers and watchdog.
+//!
+//! For the emulator alone: it sets no crystal or flash wait states, and its flash is a file on the host (`flash`).
+//! Never decides anything; the binaries join it to the board's logic.
+#![no_std]
+
+mod clock;
+mod executor;
+mod flash;
+mod gpio;
+mod mmio;
+mod panic;
+mod reset;
+mod semihosting;
+mod uart;
+mod vectors;
+mod watchdog;
+mod wiegand;
+
+pub use clock::CORE_HZ;
+pub use executor::run;
+pub use flash::{CAPACITY, Flash, FlashError};
+pub use gpio::{Input, Output, Pin, Port};
+pub use panic::set_safe_outputs;
+pub use reset::Reset;
+pub use semihosting::Console;
+pub use uart::{Receiver, Transmitter, losses};
+pub use watchdog::Watchdog;
+pub use wiegand::{Edge, Edges};
+
+/// The running parts of the chip.
+pub struct Chip(());
+
+impl Chip {
+    /// Starts clocks, ports and time, and says why the board started. Call it once, after the outputs are safe.
+    pub fn start() -> (Self, Reset) {
+        clock::start();
+        gpio::start();
+        (Self(()), reset::cause())
+    }
+
+    /// Starts the UART.
+    pub fn uart(&mut self, baud: u32) -> (Receiver, Transmitter) {
+        uart::start(baud)
+    }
+
+    /// Starts latching Wiegand lines, (D0, D1) in reader order, at most two readers.
+    pub fn wiegand(&mut self, readers: &[(Pin, Pin)]) -> Edges {
+        wiegand::start(readers)
+    }
+
+    /// Starts the watchdog.
+    pub fn watchdog(&mut self, milliseconds: u32) -> Watchdog {
+        Watchdog::start(milliseconds)
+    }
+}
