@@ -1,1 +1,1 @@
-//! Which crate may name which.
+//! Which crate may name which: a table, held by a test over `cargo metadata`. See `tests/main.rs`.
