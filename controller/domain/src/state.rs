@@ -1,0 +1,385 @@
+//! What a controller knows that passages and operators change: who is where, wrong tries, overrides, fire.
+
+use alloc::collections::{BTreeMap, BTreeSet};
+
+use crate::decision::{Decision, Outcome};
+use crate::ids::{AreaId, CredentialId, DoorId, FireZoneId, OperatorId, PersonId};
+use crate::policy::{Policy, SiteRules};
+use crate::reason::Reason;
+use crate::request::{AskedBy, Few, Presented, Request, Seen, Side};
+use crate::table::{Keyed, Table, spread_id};
+use crate::time::Utc;
+
+/// Where a person is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Presence {
+    /// Who.
+    pub person: PersonId,
+    /// Where.
+    pub area: AreaId,
+    /// Since when.
+    pub since: Utc,
+}
+
+/// Where and when a person was last let in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Grant {
+    /// Who.
+    pub person: PersonId,
+    /// Where.
+    pub door: DoorId,
+    /// On which side.
+    pub side: Side,
+    /// When.
+    pub at: Utc,
+}
+
+/// What an operator made of a door.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum OverrideMode {
+    /// Nobody enters.
+    Locked,
+    /// Only people of that clearance or more enter.
+    Lockdown {
+        /// 1..=7; 8 lets nobody in.
+        clearance: u8,
+    },
+    /// It stands free.
+    HeldOpen,
+}
+
+/// A door overridden by an operator.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Override {
+    /// How.
+    pub mode: OverrideMode,
+    /// By whom.
+    pub by: OperatorId,
+    /// The operator's rank: only the same or a higher one may change or lift it.
+    pub rank: u8,
+    /// From when.
+    pub since: Utc,
+    /// Until when; [`Utc::MAX`] until lifted.
+    pub until: Utc,
+}
+
+/// Wrong tries that add up.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Tries {
+    /// How many.
+    pub count: u8,
+    /// When the last was.
+    pub last: Utc,
+    /// Until when nothing is taken.
+    pub locked_until: Option<Utc>,
+}
+
+/// What wrong tries are counted for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Tried {
+    /// A reader: one side of a door.
+    Reader(DoorId, Side),
+    /// A known credential followed by a wrong PIN.
+    Credential(CredentialId),
+}
+
+/// Factors that wait for another.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Waiting {
+    /// Whose.
+    pub person: PersonId,
+    /// What was shown.
+    pub presented: Few<Presented>,
+    /// How long they wait.
+    pub until: Utc,
+}
+
+/// Something that happened, for [`State::observe`].
+#[derive(Clone, Copy, Debug)]
+pub enum Event<'e> {
+    /// A decision was made and acted upon.
+    Decided {
+        /// What was asked.
+        request: &'e Request,
+        /// What was answered.
+        decision: &'e Decision,
+    },
+    /// Somebody went through: the door opened after the grant, the lane reported the passage.
+    Passed {
+        /// Where.
+        door: DoorId,
+        /// From which side.
+        side: Side,
+        /// Who.
+        person: PersonId,
+        /// When.
+        at: Utc,
+    },
+    /// Another controller or the server says where somebody is.
+    Located(Presence),
+    /// An operator forgives one person: nothing is known of where they are.
+    Forgiven(PersonId),
+    /// An operator forgives everybody.
+    AllForgiven,
+    /// An operator overrode a door; whether the rank allows it was asked before.
+    Overridden(DoorId, Override),
+    /// An operator lifted an override.
+    OverrideLifted(DoorId),
+    /// An operator lifted a lock-out.
+    TriesCleared(Tried),
+    /// A fire zone became active.
+    FireBegan(FireZoneId),
+    /// A fire zone became quiet.
+    FireEnded(FireZoneId),
+    /// Events can no longer be recorded.
+    RecordLost {
+        /// Since when.
+        at: Utc,
+    },
+    /// Events can be recorded again.
+    RecordBack,
+    /// The centre was heard.
+    CentreHeard {
+        /// When.
+        at: Utc,
+    },
+}
+
+/// The standing facts.
+#[derive(Clone, Debug, Default)]
+pub struct State {
+    presence: Table<Presence>,
+    grants: Table<Grant>,
+    tries: BTreeMap<Tried, Tries>,
+    waiting: BTreeMap<(DoorId, Side), Waiting>,
+    overrides: BTreeMap<DoorId, Override>,
+    fires: BTreeSet<FireZoneId>,
+    record_lost: Option<Utc>,
+    centre_heard: Option<Utc>,
+}
+
+/// Most wrong-try counts kept; the one quiet for longest goes first.
+pub const TRIES_MAX: usize = 4096;
+
+impl State {
+    /// Where a person is, as far as known.
+    #[must_use]
+    pub fn presence(&self, person: PersonId) -> Option<&Presence> {
+        self.presence.get(&person)
+    }
+
+    /// Everybody whose place is known, by ascending person.
+    #[must_use]
+    pub fn present(&self) -> alloc::vec::Vec<&Presence> {
+        self.presence.sorted()
+    }
+
+    /// Where a person was last let in.
+    #[must_use]
+    pub fn last_grant(&self, person: PersonId) -> Option<&Grant> {
+        self.grants.get(&person)
+    }
+
+    /// The override in force at a door.
+    #[must_use]
+    pub fn override_at(&self, door: DoorId, now: Utc) -> Option<&Override> {
+        self.overrides.get(&door).filter(|it| it.since <= now && (now < it.until || it.until == Utc::MAX))
+    }
+
+    /// Whether an operator of that rank may change or lift what is in force at a door.
+    #[must_use]
+    pub fn may_override(&self, door: DoorId, rank: u8, now: Utc) -> bool {
+        self.override_at(door, now).is_none_or(|it| it.rank <= rank)
+    }
+
+    /// Whether a fire zone is active.
+    #[must_use]
+    pub fn is_on_fire(&self, zone: FireZoneId) -> bool {
+        self.fires.contains(&zone)
+    }
+
+    /// Since when events cannot be recorded.
+    #[must_use]
+    pub fn record_lost(&self) -> Option<Utc> {
+        self.record_lost
+    }
+
+    /// When the centre was last heard.
+    #[must_use]
+    pub fn centre_heard(&self) -> Option<Utc> {
+        self.centre_heard
+    }
+
+    /// The factors that wait at a reader for another. Ones that would wait longer than the site's rules allow were left
+    /// before the clock was set back, and are void.
+    #[must_use]
+    pub fn waiting(&self, door: DoorId, side: Side, now: Utc, site: &SiteRules) -> Option<&Waiting> {
+        let in_time = |it: &&Waiting| now < it.until && it.until.since(now) <= site.second_factor_within;
+        self.waiting.get(&(door, side)).filter(in_time)
+    }
+
+    /// Wrong tries that still count at `now`. A lock-out that ends later than it could have begun was set before the
+    /// clock was: it is void, as are tries of the future.
+    #[must_use]
+    pub fn tries(&self, tried: Tried, now: Utc, site: &SiteRules) -> Option<&Tries> {
+        self.tries.get(&tried).filter(|it| match it.locked_until {
+            Some(until) => now < until && until.since(now) <= site.lock_out,
+            None => it.last <= now && now.since(it.last) <= site.wrong_tries_within,
+        })
+    }
+
+    /// Takes in what happened.
+    pub fn observe(&mut self, policy: &Policy, event: Event<'_>) {
+        match event {
+            Event::Decided { request, decision } => self.decided(policy, request, decision),
+            Event::Passed { door, side, person, at } => {
+                if let Some(door) = policy.door(door) {
+                    let area = match side {
+                        Side::Entry => door.inside,
+                        Side::Exit => door.outside,
+                    };
+                    self.presence.insert(Presence { person, area, since: at });
+                }
+            }
+            Event::Located(presence) => {
+                // News may overtake each other: the later fact stands.
+                if self.presence(presence.person).is_none_or(|known| known.since <= presence.since) {
+                    self.presence.insert(presence);
+                }
+            }
+            Event::Forgiven(person) => {
+                self.presence.remove(&person);
+            }
+            Event::AllForgiven => self.presence = Table::default(),
+            Event::Overridden(door, it) => {
+                self.overrides.insert(door, it);
+            }
+            Event::OverrideLifted(door) => {
+                self.overrides.remove(&door);
+            }
+            Event::TriesCleared(tried) => {
+                self.tries.remove(&tried);
+            }
+            Event::FireBegan(zone) => {
+                self.fires.insert(zone);
+            }
+            Event::FireEnded(zone) => {
+                self.fires.remove(&zone);
+            }
+            Event::RecordLost { at } => {
+                self.record_lost.get_or_insert(at);
+            }
+            Event::RecordBack => self.record_lost = None,
+            Event::CentreHeard { at } => self.centre_heard = Some(at),
+        }
+    }
+
+    fn decided(&mut self, policy: &Policy, request: &Request, decision: &Decision) {
+        if let AskedBy::Preview(_) = request.asked_by {
+            return;
+        }
+        let (door, side, now) = (request.door, request.side, decision.trace.at);
+        match &decision.outcome {
+            Outcome::Granted(_) => {
+                self.waiting.remove(&(door, side));
+                if let Some(person) = decision.trace.person {
+                    self.grants.insert(Grant { person, door, side, at: now });
+                }
+            }
+            Outcome::Denied(_) => {
+                // A wrong PIN may be typed again while the card still waits.
+                if !decision.reasons().iter().any(|reason| matches!(reason, Reason::WrongPin { .. })) {
+                    self.waiting.remove(&(door, side));
+                }
+            }
+            Outcome::NeedsMore { person, until, .. } => {
+                let kept = self
+                    .waiting(door, side, now, policy.site())
+                    .filter(|waiting| waiting.person == *person)
+                    .copied();
+                let mut presented = kept.map_or_else(Few::new, |waiting| waiting.presented);
+                for item in request.presented.iter() {
+                    // Showing the same thing again adds nothing, and a full list has all factors there are.
+                    if presented.iter().all(|had| had.shown.factor() != item.shown.factor()) {
+                        let _full = presented.push(*item);
+                    }
+                }
+                self.waiting.insert((door, side), Waiting { person: *person, presented, until: *until });
+            }
+        }
+        let seen = decision.trace.seen.iter().map(|it| &it.seen);
+        for tried in wrongly_tried(door, side, seen).iter() {
+            self.count_try(policy, *tried, now);
+        }
+        if decision.is_granted() {
+            self.tries.remove(&Tried::Reader(door, side));
+            for seen in decision.trace.seen.iter() {
+                if let Seen::Credential { id, .. } = seen.seen {
+                    self.tries.remove(&Tried::Credential(id));
+                }
+            }
+        }
+    }
+
+    fn count_try(&mut self, policy: &Policy, tried: Tried, now: Utc) {
+        let site = policy.site();
+        let before = self.tries(tried, now, site).copied();
+        let count = before.map_or(1, |it| it.count.saturating_add(1));
+        let locked_until = before
+            .and_then(|it| it.locked_until)
+            .or((count >= site.wrong_tries && !site.lock_out.is_zero()).then(|| now.plus(site.lock_out)));
+        if !self.tries.contains_key(&tried) && self.tries.len() >= TRIES_MAX {
+            let quietest = self.tries.iter().min_by_key(|(_, it)| it.last).map(|(tried, _)| *tried);
+            if let Some(quietest) = quietest {
+                self.tries.remove(&quietest);
+            }
+        }
+        self.tries.insert(tried, Tries { count, last: now, locked_until });
+    }
+}
+
+/// What counts as a wrong try of: unknown cards and codes at the reader, wrong PINs also with the credential they
+/// were typed after. Faces do not count: strangers walk past cameras all day.
+pub(crate) fn wrongly_tried<'s>(
+    door: DoorId,
+    side: Side,
+    seen: impl Iterator<Item = &'s Seen> + Clone,
+) -> Few<Tried> {
+    let mut tried = Few::new();
+    if !seen.clone().any(|it| matches!(it, Seen::UnknownCredential { .. })) {
+        return tried;
+    }
+    let credentials = seen.filter_map(|it| match it {
+        Seen::Credential { id, .. } => Some(Tried::Credential(*id)),
+        Seen::Face { .. } | Seen::UnknownFace { .. } | Seen::UnknownCredential { .. } => None,
+    });
+    for it in core::iter::once(Tried::Reader(door, side)).chain(credentials) {
+        // One wrong thing and at most three right ones always fit.
+        let _fits = tried.push(it);
+    }
+    tried
+}
+
+impl Keyed for Presence {
+    type Key = PersonId;
+
+    fn key(&self) -> PersonId {
+        self.person
+    }
+
+    fn spread(key: &PersonId) -> u64 {
+        spread_id(key.0)
+    }
+}
+
+impl Keyed for Grant {
+    type Key = PersonId;
+
+    fn key(&self) -> PersonId {
+        self.person
+    }
+
+    fn spread(key: &PersonId) -> u64 {
+        spread_id(key.0)
+    }
+}

@@ -1,0 +1,4 @@
+//! The rules of access, tested from outside: as the house is told, and as laws.
+
+mod doors;
+mod house;
