@@ -4,7 +4,7 @@ use alloc::vec::Vec;
 use core::time::Duration;
 
 use crate::decision::{Decision, Facts, Free, Outcome, Release, Remedy, SeenAt, Trace};
-use crate::ids::{FireZoneId, PersonId};
+use crate::ids::{DoorId, FireZoneId, PersonId};
 use crate::policy::{Credential, DoorView, Egress, Person, Policy, Relock};
 use crate::reason::{Reason, Rule, RuleSet};
 use crate::request::{CredentialKind, Factors, Few, Presented, Request, Seen, Shown, Side};
@@ -25,6 +25,21 @@ pub fn decide(policy: &Policy, state: &State, request: &Request, now: Utc) -> De
         findings.ask(*rule, *ask, &case);
     }
     findings.conclude(&case)
+}
+
+/// Every cause for which a door stands free without anybody being let in, the strongest first.
+pub fn free_because<'a>(
+    policy: &'a Policy,
+    state: &'a State,
+    door: DoorId,
+    now: Utc,
+) -> impl Iterator<Item = Free> {
+    let fire = policy.door(door).and_then(|it| it.fire_zone).filter(|zone| state.is_on_fire(*zone));
+    let held_open = state.override_at(door, now).and_then(|it| match it.mode {
+        OverrideMode::HeldOpen => Some(Free::HeldOpen { by: it.by, until: it.until }),
+        OverrideMode::Locked | OverrideMode::Lockdown { .. } => None,
+    });
+    fire.map(Free::Fire).into_iter().chain(held_open)
 }
 
 /// A rule: `None` when it does not apply to the case.
@@ -59,8 +74,8 @@ pub(crate) struct Item<'c> {
     pub(crate) seen: Seen,
     pub(crate) factor: Factors,
     pub(crate) credential: Option<&'c Credential>,
-    at: Utc,
-    waited: bool,
+    pub(crate) at: Utc,
+    pub(crate) waited: bool,
 }
 
 /// What rules found.
@@ -124,11 +139,7 @@ impl<'c> Case<'c> {
     }
 
     fn release(&self) -> Release {
-        let held_open = self.state.override_at(self.request.door, self.now).and_then(|it| match it.mode {
-            OverrideMode::HeldOpen => Some(Free::HeldOpen { by: it.by, until: it.until }),
-            OverrideMode::Locked | OverrideMode::Lockdown { .. } => None,
-        });
-        let already = self.fire.map(Free::Fire).or(held_open);
+        let already = free_because(self.policy, self.state, self.request.door, self.now).next();
         let (strike, relock) =
             self.door.map_or((UNKNOWN_DOOR_STRIKE, Relock::AfterTime), |it| (it.door.strike, it.door.relock));
         Release { strike, relock, already }
@@ -254,6 +265,7 @@ fn remedy(reason: Reason, case: &Case<'_>) -> Remedy {
             case.door.and_then(|it| it.combinations(&case.moment).first().copied()).unwrap_or(Factors::NONE),
         ),
         Reason::WrongPin { .. } => Remedy::Show(Factors::PIN),
+        Reason::TooOld { factor, .. } => Remedy::Show(factor),
         Reason::DifferentPeople { .. } => Remedy::Show(case.shown()),
         Reason::FaceNotLive { .. } | Reason::FaceScore { .. } | Reason::FaceMargin { .. } => {
             Remedy::Show(Factors::FACE)

@@ -21,4 +21,4 @@ pub mod state;
 pub mod table;
 pub mod time;
 
-pub use decide::decide;
+pub use decide::{decide, free_because};

@@ -1,5 +1,7 @@
 //! Why a passage is refused or alarmed: a stable code and the facts, never a wording.
 
+use core::time::Duration;
+
 use crate::ids::{AreaId, CredentialId, DoorId, LevelId, OperatorId, PersonId, ScheduleId};
 use crate::policy::{CredentialStatus, PersonStatus};
 use crate::request::{CredentialKind, Factors, Liveness, Score};
@@ -61,6 +63,8 @@ pub enum Reason {
     JustGrantedElsewhere { door: DoorId, at: Utc, until: Utc },
     /// Events cannot be recorded, and the door's rule is to refuse then.
     Unrecorded { since: Utc },
+    /// It was shown so long ago that whoever showed it may be gone: a delayed or replayed message.
+    TooOld { factor: Factors, age: Duration },
     /// Wrong tries reached the limit: an alarm, not a refusal.
     WrongTries { tries: u8 },
     /// The person used their duress PIN: a silent alarm, nothing at the door may show it.
@@ -90,6 +94,7 @@ pub enum Rule {
     Duress,
     Fire,
     Combination,
+    Fresh,
 }
 
 /// A set of rules.
@@ -132,6 +137,7 @@ impl Reason {
             Reason::LeavesTwice { .. } => "leaves-twice",
             Reason::JustGrantedElsewhere { .. } => "just-granted-elsewhere",
             Reason::Unrecorded { .. } => "record-cannot-be-kept",
+            Reason::TooOld { .. } => "shown-too-long-ago",
             Reason::WrongTries { .. } => "wrong-tries",
             Reason::Duress { .. } => "duress",
         }
@@ -168,6 +174,7 @@ impl Rule {
             Rule::Duress => "duress",
             Rule::Fire => "fire",
             Rule::Combination => "combination",
+            Rule::Fresh => "fresh",
         }
     }
 }

@@ -5,7 +5,7 @@ use alloc::collections::{BTreeMap, BTreeSet};
 use crate::decision::{Decision, Outcome};
 use crate::ids::{AreaId, CredentialId, DoorId, FireZoneId, OperatorId, PersonId};
 use crate::policy::{Policy, SiteRules};
-use crate::reason::Reason;
+use crate::reason::{Reason, Rule};
 use crate::request::{AskedBy, Few, Presented, Request, Seen, Side};
 use crate::table::{Keyed, Table, spread_id};
 use crate::time::Utc;
@@ -186,6 +186,16 @@ impl State {
         self.overrides.get(&door).filter(|it| it.since <= now && (now < it.until || it.until == Utc::MAX))
     }
 
+    /// All overrides that were set and not lifted, expired ones too, by door.
+    pub fn overrides(&self) -> impl Iterator<Item = (DoorId, &Override)> {
+        self.overrides.iter().map(|(door, it)| (*door, it))
+    }
+
+    /// The fire zones that are active.
+    pub fn fires(&self) -> impl Iterator<Item = FireZoneId> {
+        self.fires.iter().copied()
+    }
+
     /// Whether an operator of that rank may change or lift what is in force at a door.
     #[must_use]
     pub fn may_override(&self, door: DoorId, rank: u8, now: Utc) -> bool {
@@ -308,10 +318,12 @@ impl State {
             }
         }
         let seen = decision.trace.seen.iter().map(|it| &it.seen);
-        for tried in wrongly_tried(door, side, seen).iter() {
+        let wrongly = wrongly_tried(door, side, seen);
+        for tried in wrongly.iter() {
             self.count_try(policy, *tried, now);
         }
-        if decision.is_granted() {
+        // An exit opens for wrong things too; that excuses none of them.
+        if decision.is_granted() && wrongly.is_empty() && !decision.trace.failed.has(Rule::WrongTries) {
             self.tries.remove(&Tried::Reader(door, side));
             for seen in decision.trace.seen.iter() {
                 if let Seen::Credential { id, .. } = seen.seen {

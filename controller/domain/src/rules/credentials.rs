@@ -1,5 +1,7 @@
 //! Rules about what was shown.
 
+use core::time::Duration;
+
 use crate::decide::{Case, Findings};
 use crate::policy::{CredentialStatus, CredentialUse};
 use crate::reason::Reason;
@@ -62,4 +64,21 @@ pub(super) fn duress(case: &Case<'_>, found: &mut Findings) -> Option<()> {
     let person = credentials.find(|it| it.usage == CredentialUse::Duress)?.person;
     found.alarm(Reason::Duress { person });
     Some(())
+}
+
+/// What was shown longer ago than this is no longer in front of the door. Wide enough for clocks that differ by as
+/// much as a device's may in a day (GB 50396-2007 5.1.3); one that runs ahead makes nothing old.
+const SHOWN_AT_MOST_AGO: Duration = Duration::from_secs(10);
+
+/// What is shown is shown now, not in a message that was held up or sent again.
+pub(super) fn fresh(case: &Case<'_>, found: &mut Findings) -> Option<()> {
+    let mut asked = None;
+    for item in case.items.iter().filter(|item| !item.waited) {
+        asked = Some(());
+        let age = case.now.since(item.at);
+        if age > SHOWN_AT_MOST_AGO {
+            found.refuse(Reason::TooOld { factor: item.factor, age });
+        }
+    }
+    asked
 }

@@ -36,4 +36,5 @@ pub(crate) const RULES: &[(Rule, Ask)] = &[
     (Rule::Duress, credentials::duress),
     (Rule::Fire, doors::fire),
     (Rule::Combination, access::combination),
+    (Rule::Fresh, credentials::fresh),
 ];
