@@ -1,0 +1,277 @@
+#!/usr/bin/python3
+"""A camera at a gate, for tests and the demonstration: an RTSP server whose picture is changed by commands.
+
+Runs on Debian's python3-gi, gir1.2-gst-rtsp-server-1.0 and the GStreamer plugins base, good and ugly alone.
+Prints `ready rtsp://127.0.0.1:PORT/cam` once, then one JSON line for every change of the picture:
+
+    {"event": "shown", "command": "show", "file": "a.jpg", "utc_us": ..., "mono_us": ..., "viewers": 1}
+
+with the UTC and CLOCK_MONOTONIC time, in microseconds, at which the first frame holding the new picture was pushed
+into the encoder. A command that cannot be carried out gives {"event": "refused", "command": ..., "reason": ...}.
+
+Commands, one a line on stdin; FILE is a JPEG:
+
+    scene                              the gate without anybody
+    show FILE                          the person of the photograph before the gate
+    print FILE [LEFT TOP RIGHT BOTTOM] a paper print of the head, with a white border, held before the gate;
+                                       the four fractions say which part of the photograph is the head
+    walk FILE                          the person comes nearer and to the middle within two seconds, and stays
+    quit                               (or the end of stdin)
+"""
+
+import argparse
+import json
+import os
+import random
+import sys
+import threading
+import time
+
+import gi
+
+gi.require_version("Gst", "1.0")
+gi.require_version("GstApp", "1.0")
+gi.require_version("GstRtspServer", "1.0")
+from gi.repository import GLib, Gst, GstApp, GstRtspServer  # noqa: E402,F401
+
+DECODE_SECONDS = 10
+HEAD = (0.2, 0.0, 0.8, 0.55)
+WALK_STEPS = 50
+
+
+class Picture:
+    """Packed BGR rows; the only picture format here."""
+
+    def __init__(self, width, height, rows):
+        self.width, self.height, self.rows = width, height, rows
+
+    def paste(self, other, left, top):
+        """A new picture with `other` over this one, cut at the edges."""
+        rows = list(self.rows)
+        cut = max(0, -left)
+        keep = min(other.width, self.width - left) - cut
+        if keep > 0:
+            for y in range(max(0, -top), min(other.height, self.height - top)):
+                row, start = rows[top + y], (left + cut) * 3
+                patch = other.rows[y][cut * 3 : (cut + keep) * 3]
+                rows[top + y] = row[:start] + patch + row[start + len(patch) :]
+        return Picture(self.width, self.height, rows)
+
+    def part(self, left, top, right, bottom):
+        x0, x1 = int(left * self.width), int(right * self.width)
+        rows = [row[x0 * 3 : x1 * 3] for row in self.rows[int(top * self.height) : int(bottom * self.height)]]
+        return Picture(x1 - x0, len(rows), rows)
+
+    def bordered(self, border, colour):
+        width = self.width + 2 * border
+        line = bytes(colour) * width
+        side = bytes(colour) * border
+        rows = [line] * border + [side + row + side for row in self.rows] + [line] * border
+        return Picture(width, self.height + 2 * border, rows)
+
+    def data(self):
+        return b"".join(self.rows)
+
+
+class Refused(Exception):
+    """A command that cannot be carried out; its text is the reason."""
+
+
+def photograph(path, height):
+    """Decodes a JPEG at the given height, its proportions kept."""
+    if not os.path.isfile(path):
+        raise Refused(f"no such file: {path}")
+    pipeline = Gst.parse_launch(
+        "filesrc name=file ! jpegdec ! videoconvert ! videoscale method=lanczos ! "
+        f"video/x-raw,format=BGR,height={height},pixel-aspect-ratio=1/1 ! appsink name=out sync=false"
+    )
+    pipeline.get_by_name("file").set_property("location", path)
+    pipeline.set_state(Gst.State.PLAYING)
+    try:
+        sample = pipeline.get_by_name("out").try_pull_sample(DECODE_SECONDS * Gst.SECOND)
+        if sample is None:
+            raise Refused(f"not a JPEG that can be read: {path}")
+        shape = sample.get_caps().get_structure(0)
+        width, tall = shape.get_value("width"), shape.get_value("height")
+        data = sample.get_buffer().extract_dup(0, sample.get_buffer().get_size())
+    finally:
+        pipeline.set_state(Gst.State.NULL)
+    stride = len(data) // tall
+    return Picture(width, tall, [data[y * stride : y * stride + width * 3] for y in range(tall)])
+
+
+def gate_scene(width, height):
+    """A lobby wall in even light, a darker floor, and the two posts of a gate."""
+    rows = []
+    for y in range(height):
+        wall = y < height * 3 // 4
+        light = 0.80 + 0.30 * y / height
+        colour = [int(c * light) for c in (150, 155, 160)] if wall else [90, 95, 100]
+        row = bytearray(bytes(colour) * width)
+        for post in (0.04, 0.93):
+            start = int(width * post)
+            row[start * 3 : (start + width * 3 // 100) * 3] = bytes([65, 60, 60]) * (width * 3 // 100)
+        rows.append(bytes(row))
+    return Picture(width, height, rows)
+
+
+class Stage:
+    """What the camera looks at: the scene, and the pictures still to be shown."""
+
+    def __init__(self, width, height):
+        self.scene = gate_scene(width, height)
+        self.lock = threading.Lock()
+        self.current = self.scene.data()
+        self.coming = []  # (picture bytes, the report of its first frame or None)
+
+    def play(self, pictures, report):
+        with self.lock:
+            self.coming = [(picture.data(), None) for picture in pictures]
+            self.coming[0] = (self.coming[0][0], report)
+
+    def next(self):
+        with self.lock:
+            if not self.coming:
+                return self.current, None
+            self.current, report = self.coming.pop(0)
+            return self.current, report
+
+    def compose(self, words):
+        """The pictures of a command, or Refused."""
+        width, height = self.scene.width, self.scene.height
+        command, rest = words[0], words[1:]
+        if command == "scene" and not rest:
+            return [self.scene]
+        if command == "show" and len(rest) == 1:
+            person = photograph(rest[0], height)
+            return [self.scene.paste(person, (width - person.width) // 2, 0)]
+        if command == "print" and len(rest) in (1, 5):
+            try:
+                head = tuple(float(word) for word in rest[1:]) or HEAD
+            except ValueError:
+                raise Refused("the head is four fractions between 0 and 1") from None
+            if not (0 <= head[0] < head[2] <= 1 and 0 <= head[1] < head[3] <= 1):
+                raise Refused("the head is four fractions between 0 and 1")
+            tall = height * 5 // 8
+            face = photograph(rest[0], int(tall / (head[3] - head[1]))).part(*head)
+            paper = face.bordered(tall // 10, (244, 242, 240))
+            return [self.scene.paste(paper, (width - paper.width) // 2, (height - paper.height) // 2)]
+        if command == "walk" and len(rest) == 1:
+            steps = []
+            for step in range(WALK_STEPS):
+                near = (step + 1) / WALK_STEPS
+                person = photograph(rest[0], int(height * (0.6 + 0.4 * near)) // 2 * 2)
+                left = int((width - person.width) * (0.15 + 0.35 * near))
+                steps.append(self.scene.paste(person, left, height - person.height))
+            return steps
+        raise Refused("no such command")
+
+
+class Camera:
+    """Pushes frames at an even rate into whatever pipelines the RTSP server has made."""
+
+    def __init__(self, stage, options):
+        self.stage, self.options = stage, options
+        self.sources, self.lock = [], threading.Lock()
+        size = len(stage.current)
+        mask = int.from_bytes(bytes([(1 << options.noise) - 1]) * size, "little")
+        # Sensor noise: the lowest bits of every sample are random, as big integers because there is no numpy here.
+        rand = random.Random(7)
+        self.noise = [int.from_bytes(rand.randbytes(size), "little") & mask for _ in range(8)]
+        self.keep = int.from_bytes(b"\xff" * size, "little") ^ mask
+
+    def configure(self, _factory, media):
+        source = media.get_element().get_by_name("src")
+        with self.lock:
+            self.sources.append(source)
+        media.connect("unprepared", lambda _media: self.forget(source))
+
+    def forget(self, source):
+        with self.lock:
+            self.sources = [other for other in self.sources if other is not source]
+
+    def run(self):
+        period = 1.0 / self.options.fps
+        due = time.monotonic()
+        count, size = 0, len(self.stage.current)
+        while True:
+            due = max(due + period, time.monotonic() - period)
+            time.sleep(max(0.0, due - time.monotonic()))
+            data, report = self.stage.next()
+            if self.options.noise:
+                noisy = int.from_bytes(data, "little") & self.keep | self.noise[count % len(self.noise)]
+                data = noisy.to_bytes(size, "little")
+            count += 1
+            with self.lock:
+                sources = list(self.sources)
+            utc, mono = time.time_ns() // 1000, time.monotonic_ns() // 1000
+            for source in sources:
+                source.emit("push-buffer", Gst.Buffer.new_wrapped(data))
+            if report is not None:
+                say({**report, "utc_us": utc, "mono_us": mono, "viewers": len(sources)})
+
+
+def say(report):
+    print(json.dumps(report), flush=True)
+
+
+def obey(stage, loop):
+    for line in sys.stdin:
+        words = line.split()
+        if words == ["quit"]:
+            break
+        if not words:
+            continue
+        try:
+            pictures = stage.compose(words)
+        except Refused as reason:
+            say({"event": "refused", "command": words[0], "reason": str(reason)})
+            continue
+        report = {"event": "shown", "command": words[0]}
+        if len(words) > 1:
+            report["file"] = os.path.basename(words[1])
+        stage.play(pictures, report)
+    loop.quit()
+
+
+def main():
+    parser = argparse.ArgumentParser(description="A camera at a gate, over RTSP, for tests and the demonstration.")
+    parser.add_argument("--port", type=int, default=0, help="0: the system chooses")
+    parser.add_argument("--size", default="640x480")
+    parser.add_argument("--fps", type=int, default=25)
+    parser.add_argument("--noise", type=int, default=2, choices=range(0, 5), help="random low bits of each sample")
+    options = parser.parse_args()
+    width, height = (int(number) // 4 * 4 for number in options.size.split("x"))
+
+    Gst.init(None)
+    stage = Stage(width, height)
+    camera = Camera(stage, options)
+    factory = GstRtspServer.RTSPMediaFactory()
+    factory.set_launch(
+        "( appsrc name=src is-live=true format=time do-timestamp=true block=false max-buffers=2 leaky-type=downstream "
+        f"caps=video/x-raw,format=BGR,width={width},height={height},framerate={options.fps}/1 "
+        "! videoconvert ! video/x-raw,format=I420 "
+        f"! x264enc tune=zerolatency speed-preset=ultrafast key-int-max={options.fps} bitrate=4000 threads=1 "
+        "! rtph264pay name=pay0 pt=96 config-interval=-1 )"
+    )
+    factory.set_shared(True)
+    factory.set_latency(0)
+    factory.connect("media-configure", camera.configure)
+    server = GstRtspServer.RTSPServer()
+    server.set_address("127.0.0.1")
+    server.set_service(str(options.port))
+    server.get_mount_points().add_factory("/cam", factory)
+    loop = GLib.MainLoop()
+    if server.attach(None) == 0:
+        sys.exit(f"port {options.port} is in use")
+    threading.Thread(target=camera.run, daemon=True).start()
+    threading.Thread(target=obey, args=(stage, loop), daemon=True).start()
+    print(f"ready rtsp://127.0.0.1:{server.get_bound_port()}/cam", flush=True)
+    try:
+        loop.run()
+    except KeyboardInterrupt:
+        pass
+
+
+if __name__ == "__main__":
+    main()
