@@ -1,0 +1,123 @@
+//! Which pin of the emulated part carries which function.
+
+use std::collections::BTreeMap;
+
+use pinmap::{Level, Pinmap};
+
+use crate::{EmulatorError, boards_folder};
+
+const TARGET: &str = "qemu-lm3s6965";
+
+/// A pin of the part: port 0..=6 (A to G), number 0..=7.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct Pin {
+    pub(crate) port: usize,
+    pub(crate) number: u8,
+}
+
+/// A function's pin and the level at which it is active.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Line {
+    pub(crate) pin: Pin,
+    pub(crate) active_high: bool,
+}
+
+impl Line {
+    pub(crate) fn level(self, active: bool) -> bool {
+        active == self.active_high
+    }
+}
+
+/// The pins of one kind of board, by function.
+#[derive(Clone, Debug)]
+pub struct Pins {
+    pub(crate) inputs: BTreeMap<String, Line>,
+    pub(crate) outputs: BTreeMap<String, Line>,
+    /// Address switches, least significant first.
+    pub(crate) address: Vec<Line>,
+    pub(crate) address_base: u8,
+    /// The Wiegand lines, (zeros, ones) for each reader.
+    pub(crate) wiegand: Vec<(Pin, Pin)>,
+    /// The port whose edges are streamed; QEMU streams one.
+    pub(crate) streamed: usize,
+}
+
+impl Pins {
+    /// The pins of `kind` (`door`, `gate-lane`) from its pin map. Edges are streamed for the port of output number 0 and every
+    /// other output on it; the rest are polled.
+    pub fn of(kind: &str) -> Result<Self, EmulatorError> {
+        let map = Pinmap::read(&boards_folder(), kind)?;
+        let target = map
+            .targets
+            .get(TARGET)
+            .ok_or(EmulatorError::NoFunction { kind: "target", name: TARGET.to_owned() })?;
+        let line = |function: &str, active: Level| {
+            Ok::<_, EmulatorError>(Line {
+                pin: pin(&target.pins[function])?,
+                active_high: active == Level::High,
+            })
+        };
+        let mut inputs = BTreeMap::new();
+        for (name, input) in map.inputs_in_order() {
+            inputs.insert(name.to_owned(), line(name, input.active)?);
+        }
+        let mut outputs = BTreeMap::new();
+        let mut first = None;
+        for (name, output) in map.outputs_in_order() {
+            let line = line(name, output.active)?;
+            first.get_or_insert(line);
+            outputs.insert(name.to_owned(), line);
+        }
+        let address = target
+            .address
+            .iter()
+            .map(|switch| Ok(Line { pin: pin(switch)?, active_high: target.address_on == Level::High }))
+            .collect::<Result<_, EmulatorError>>()?;
+        let wiegand = target
+            .wiegand
+            .iter()
+            .map(|reader| Ok((pin(&reader.d0)?, pin(&reader.d1)?)))
+            .collect::<Result<_, EmulatorError>>()?;
+        let streamed = first.map_or(0, |line| line.pin.port);
+        Ok(Self { inputs, outputs, address, address_base: target.address_base, wiegand, streamed })
+    }
+
+    /// The `loopback` image: inputs `in0`…`in3` on port D, outputs `out0`…`out3` on port F.
+    pub fn loopback() -> Self {
+        let lines = |prefix: &str, port| {
+            (0..4)
+                .map(|number| {
+                    (format!("{prefix}{number}"), Line { pin: Pin { port, number }, active_high: true })
+                })
+                .collect()
+        };
+        Self {
+            inputs: lines("in", 3),
+            outputs: lines("out", 5),
+            address: Vec::new(),
+            address_base: 0,
+            wiegand: Vec::new(),
+            streamed: 5,
+        }
+    }
+
+    pub(crate) fn input(&self, name: &str) -> Result<Line, EmulatorError> {
+        let none = || EmulatorError::NoFunction { kind: "input", name: name.to_owned() };
+        self.inputs.get(name).copied().ok_or_else(none)
+    }
+
+    pub(crate) fn output(&self, name: &str) -> Result<Line, EmulatorError> {
+        let none = || EmulatorError::NoFunction { kind: "output", name: name.to_owned() };
+        self.outputs.get(name).copied().ok_or_else(none)
+    }
+}
+
+fn pin(name: &str) -> Result<Pin, EmulatorError> {
+    let parsed = match *name.as_bytes() {
+        [b'P', port @ b'A'..=b'G', number @ b'0'..=b'7'] => {
+            Some(Pin { port: usize::from(port - b'A'), number: number - b'0' })
+        }
+        _ => None,
+    };
+    parsed.ok_or_else(|| EmulatorError::Pin(name.to_owned()))
+}

@@ -1,0 +1,5 @@
+//! Boards in QEMU, from power on. Needs `qemu-system-arm` and the images (`cargo xtask test` builds them).
+
+mod bus;
+mod loopback;
+mod support;

@@ -1,0 +1,59 @@
+//! What the tests share.
+
+use std::io::{Read, Write};
+use std::os::unix::net::UnixStream;
+use std::time::Duration;
+
+use emulator::{Board, Bus, Image, Pins, Setup};
+use tempfile::TempDir;
+
+/// Long for a busy host; nothing waits so long that goes well.
+pub(crate) const SOON: Duration = Duration::from_secs(20);
+
+/// A board without logic, and the folder of its flash.
+pub(crate) fn loopback(bus: Option<&Bus>, name: &str) -> (Board, TempDir) {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let board = Board::start(Setup {
+        name: name.to_owned(),
+        image: Image::named("loopback").unwrap_or_else(|error| panic!("{error}")),
+        pins: Pins::loopback(),
+        address: 0,
+        flash: folder.path().join("flash"),
+        bus: bus.cloned(),
+        count_instructions: false,
+    })
+    .unwrap_or_else(|error| panic!("{error}"));
+    board.wait_console("loopback ready", SOON).expect("the image starts");
+    (board, folder)
+}
+
+/// Sends all of `bytes` and reads as many back.
+pub(crate) fn exchange(line: &mut UnixStream, bytes: &[u8]) -> Vec<u8> {
+    line.set_read_timeout(Some(SOON)).expect("a socket");
+    let mut write = line.try_clone().expect("a socket");
+    let sent = bytes.to_vec();
+    let sender = std::thread::spawn(move || write.write_all(&sent).expect("the board takes all bytes"));
+    let mut back = vec![0; bytes.len()];
+    line.read_exact(&mut back).expect("as many bytes come back");
+    sender.join().expect("sent");
+    back
+}
+
+/// Bytes that look like nothing in particular, the same each time.
+pub(crate) fn noise(count: usize) -> Vec<u8> {
+    let mut state = 0x2545_F491_u32;
+    (0..count)
+        .map(|_| {
+            state ^= state << 13;
+            state ^= state >> 17;
+            state ^= state << 5;
+            (state >> 24) as u8
+        })
+        .collect()
+}
+
+/// The middle value.
+pub(crate) fn median(mut times: Vec<Duration>) -> Duration {
+    times.sort_unstable();
+    times[times.len() / 2]
+}
