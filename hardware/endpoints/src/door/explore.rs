@@ -1,0 +1,178 @@
+//! Every state a door can reach, and the laws that hold in all of them.
+
+extern crate std;
+
+use core::num::NonZeroU8;
+use std::collections::{HashSet, VecDeque};
+use std::vec::Vec;
+
+use super::{Cause, Door, Event, Given, Input, Leaf, MainsLoss, Output, Relock, Settings};
+use crate::common::{Command, Effect, Effects, Link, MAX_EFFECTS, Order, Outcome, Sense, Source};
+
+/// Time goes in steps of this length; all times of the explored doors are multiples of it.
+const STEP_US: u64 = 500_000;
+
+fn alphabet() -> Vec<Given> {
+    let mut all = Vec::new();
+    for input in [Input::Contact, Input::Rex, Input::Fire, Input::BreakGlass, Input::Mains] {
+        all.push(Given::Sense(input, Sense::Rest));
+        all.push(Given::Sense(input, Sense::Active));
+    }
+    for input in [Input::Contact, Input::Rex, Input::Fire] {
+        all.push(Given::Sense(input, Sense::Cut));
+    }
+    let command = |order, for_us, source| Given::Command(Command { id: 1, order, for_us, source });
+    all.push(command(Order::Release, STEP_US, Source::Controller));
+    all.push(command(Order::Release, STEP_US, Source::Whitelist));
+    for order in [Order::Hold, Order::Lock, Order::Lockdown, Order::Normal] {
+        all.push(command(order, STEP_US, Source::Controller));
+    }
+    all.push(Given::Link(Link::Up));
+    all.push(Given::Link(Link::Down));
+    all.push(Given::Tick);
+    all
+}
+
+fn released(door: &Door) -> bool {
+    door.output(Output::Lock)
+}
+
+/// All laws, checked on one transition.
+fn hold(before: &Door, given: Given, after: &Door, effects: &Effects<Output, Event>) {
+    fire_releases_whatever_else_holds(after);
+    break_glass_releases_whatever_else_holds(after);
+    nothing_denies_exit(given, after);
+    link_change_never_opens(before, given, after);
+    time_alone_never_opens(before, given, after);
+    released_only_for_a_cause(after);
+    every_timed_release_ends(after);
+    lockdown_and_lock_close_to_grants(before, given, after);
+    forced_means_it_was_locked(before, effects);
+    outputs_are_what_the_effects_say(before, after, effects);
+    every_command_is_answered_once(given, effects);
+    assert!(effects.len() < MAX_EFFECTS, "effects stay below their bound");
+}
+
+fn fire_releases_whatever_else_holds(after: &Door) {
+    assert!(!after.fire_line().demands_release() || released(after), "fire: {after:?}");
+}
+
+fn break_glass_releases_whatever_else_holds(after: &Door) {
+    assert!(!after.break_glass_line().demands_release() || released(after), "break-glass: {after:?}");
+}
+
+fn nothing_denies_exit(given: Given, after: &Door) {
+    if given == Given::Sense(Input::Rex, Sense::Active) {
+        assert!(after.exit_pressed(), "a press counts: {after:?}");
+    }
+    assert!(!after.exit_pressed() || released(after), "exit: {after:?}");
+}
+
+fn link_change_never_opens(before: &Door, given: Given, after: &Door) {
+    if matches!(given, Given::Link(_)) {
+        assert!(!released(after) || released(before), "link: {before:?} -> {after:?}");
+        assert!(after.causes().0 & !before.causes().0 == 0, "link: {before:?} -> {after:?}");
+    }
+}
+
+fn time_alone_never_opens(before: &Door, given: Given, after: &Door) {
+    if given == Given::Tick {
+        assert!(!released(after) || released(before), "time: {before:?} -> {after:?}");
+    }
+}
+
+fn released_only_for_a_cause(after: &Door) {
+    assert_eq!(released(after), !after.causes().is_empty(), "{after:?}");
+}
+
+fn every_timed_release_ends(after: &Door) {
+    let timed = [Cause::Grant, Cause::Local, Cause::Hold].iter().any(|c| after.causes().contains(*c));
+    assert!(!timed || after.deadline().is_some(), "{after:?}");
+}
+
+fn lockdown_and_lock_close_to_grants(before: &Door, given: Given, after: &Door) {
+    if let Given::Command(Command { order: Order::Lock | Order::Lockdown, .. }) = given {
+        for cause in [Cause::Grant, Cause::Local, Cause::Hold] {
+            assert!(!after.causes().contains(cause), "{before:?} -> {after:?}");
+        }
+    }
+}
+
+fn forced_means_it_was_locked(before: &Door, effects: &Effects<Output, Event>) {
+    if effects.contains(&Effect::Event(Event::Forced)) {
+        assert!(!released(before), "{before:?}");
+    }
+}
+
+fn outputs_are_what_the_effects_say(before: &Door, after: &Door, effects: &Effects<Output, Event>) {
+    for output in Output::ALL {
+        let said = effects.iter().fold(before.output(output), |on, effect| match effect {
+            Effect::Set(o, level) if *o == output => *level,
+            Effect::Set(..) | Effect::Event(_) | Effect::Began(_) | Effect::Ended(_) | Effect::Answer(_) => {
+                on
+            }
+        });
+        assert_eq!(said, after.output(output), "{output:?}: {before:?} -> {after:?}: {effects:?}");
+    }
+}
+
+fn every_command_is_answered_once(given: Given, effects: &Effects<Output, Event>) {
+    let answers = effects.iter().filter(|e| matches!(e, Effect::Answer(_))).count();
+    assert_eq!(answers, usize::from(matches!(given, Given::Command(_))));
+}
+
+/// Walks all reachable states of a door with these settings; says how many there are.
+fn explore(relock: Relock, mains_loss: MainsLoss) -> usize {
+    let one = NonZeroU8::new(1).unwrap();
+    let start = Door::new(Settings { strike_s: one, exit_s: one, held_s: 1, relock, mains_loss });
+    let alphabet = alphabet();
+    let mut seen = HashSet::from([start.clone()]);
+    let mut queue = VecDeque::from([start]);
+    while let Some(before) = queue.pop_front() {
+        for given in &alphabet {
+            let now = if *given == Given::Tick { STEP_US } else { 0 };
+            let mut after = before.clone();
+            let effects = after.step(now, *given);
+            hold(&before, *given, &after, &effects);
+            let after = after.counted_from(now);
+            if !seen.contains(&after) {
+                seen.insert(after.clone());
+                queue.push_back(after);
+            }
+        }
+    }
+    seen.len()
+}
+
+#[test]
+fn life_safety_holds_in_every_reachable_state_relocking_on_close() {
+    let states = explore(Relock::OnClose, MainsLoss::Release);
+    assert!(states > 1_000, "only {states} states: the alphabet is too small");
+}
+
+#[test]
+fn life_safety_holds_in_every_reachable_state_relocking_on_open() {
+    explore(Relock::OnOpen, MainsLoss::Keep);
+}
+
+#[test]
+fn life_safety_holds_in_every_reachable_state_relocking_at_timeout() {
+    explore(Relock::AtTimeout, MainsLoss::Release);
+}
+
+#[test]
+fn lockdown_refuses_everybody_but_those_who_leave() {
+    let mut door = Door::new(Settings::default());
+    door.step(0, Given::Sense(Input::Contact, Sense::Rest));
+    let command = |order, source| Given::Command(Command { id: 7, order, for_us: 60_000_000, source });
+    door.step(1, command(Order::Lockdown, Source::Controller));
+    for source in [Source::Controller, Source::Whitelist] {
+        let effects = door.step(2, command(Order::Release, source));
+        assert!(effects.iter().any(|e| matches!(e, Effect::Answer(Outcome::Refused(_)))));
+        assert!(!released(&door));
+    }
+    door.step(3, Given::Sense(Input::Rex, Sense::Active));
+    assert!(released(&door));
+    door.step(4, Given::Sense(Input::Contact, Sense::Active));
+    assert!(matches!(door.leaf(), Leaf::Open(_)));
+}

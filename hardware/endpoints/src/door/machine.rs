@@ -1,7 +1,9 @@
 //! The door's machine: senses, commands and time in; outputs and events out.
 
 use super::{Cause, Event, Input, MainsLoss, Output, Relock, Settings};
-use crate::common::{Command, Condition, Effect, Effects, Link, Order, Outcome, Refusal, Sense, Source, Timer};
+use crate::common::{
+    Command, Condition, Effect, Effects, Link, Order, Outcome, Refusal, Sense, Source, Timer,
+};
 use crate::common::{push, report_line, sooner};
 
 /// An opening this soon after the lock was set again still counts as authorised: the leaf moved before the contact was debounced.
@@ -69,9 +71,17 @@ enum Mode {
 enum Grant {
     None,
     /// Released, nobody has opened yet.
-    Waiting { until: u64, id: u64, source: Source },
+    Waiting {
+        until: u64,
+        id: u64,
+        source: Source,
+    },
     /// Released and opened.
-    Used { until: u64, id: u64, source: Source },
+    Used {
+        until: u64,
+        id: u64,
+        source: Source,
+    },
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
@@ -85,8 +95,15 @@ enum Exit {
 enum Lock {
     Locked,
     /// Locked a moment ago, for the cause and command named.
-    JustLocked { until: u64, cause: Cause, id: u64 },
-    Released { cause: Cause, id: u64 },
+    JustLocked {
+        until: u64,
+        cause: Cause,
+        id: u64,
+    },
+    Released {
+        cause: Cause,
+        id: u64,
+    },
 }
 
 /// The causes that hold a door released now, one bit each in the order of [`Cause`].
@@ -533,9 +550,11 @@ impl Door {
         };
         door.leaf = match door.leaf {
             Leaf::Open(Timer::Until(at)) => Leaf::Open(Timer::Until(rel(at))),
-            leaf @ (Leaf::Unknown | Leaf::Closed | Leaf::Open(Timer::Idle) | Leaf::HeldTooLong | Leaf::Forced) => {
-                leaf
-            }
+            leaf @ (Leaf::Unknown
+            | Leaf::Closed
+            | Leaf::Open(Timer::Idle)
+            | Leaf::HeldTooLong
+            | Leaf::Forced) => leaf,
         };
         door
     }

@@ -13,9 +13,9 @@
 //! Outputs 0 and 1 may be commanded by OSDP OUT; the others follow LED and BUZ. Reader 0 is on the entry side, reader 1 (if any) on the exit
 //! side. Display 0 is the reader's text line.
 
-mod machine;
 #[cfg(test)]
 mod explore;
+mod machine;
 #[cfg(test)]
 mod tests;
 

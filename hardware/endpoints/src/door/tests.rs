@@ -1,0 +1,260 @@
+//! A door's day, in the words of the trade.
+
+extern crate std;
+
+use std::vec::Vec;
+
+use super::{Cause, Door, Event, Given, Input, Output, Relock, Settings};
+use crate::common::{Command, Condition, Effect, Link, Order, Outcome, Refusal, Sense, Source};
+
+const SECOND: u64 = 1_000_000;
+
+struct Site {
+    door: Door,
+    now: u64,
+    events: Vec<Event>,
+    conditions: Vec<(Condition, bool)>,
+    outcome: Option<Outcome>,
+}
+
+impl Site {
+    fn with(settings: Settings) -> Site {
+        let mut site = Site {
+            door: Door::new(settings),
+            now: 0,
+            events: Vec::new(),
+            conditions: Vec::new(),
+            outcome: None,
+        };
+        site.sense(Input::Contact, Sense::Rest);
+        site
+    }
+
+    fn give(&mut self, given: Given) {
+        for effect in self.door.step(self.now, given) {
+            match effect {
+                Effect::Event(e) => self.events.push(e),
+                Effect::Began(c) => self.conditions.push((c, true)),
+                Effect::Ended(c) => self.conditions.push((c, false)),
+                Effect::Answer(o) => self.outcome = Some(o),
+                Effect::Set(..) => {}
+            }
+        }
+    }
+
+    fn sense(&mut self, input: Input, sense: Sense) {
+        self.give(Given::Sense(input, sense));
+    }
+
+    fn order(&mut self, order: Order, seconds: u64) -> Outcome {
+        self.order_by(order, seconds, Source::Controller)
+    }
+
+    fn order_by(&mut self, order: Order, seconds: u64, source: Source) -> Outcome {
+        self.give(Given::Command(Command { id: 42, order, for_us: seconds * SECOND, source }));
+        self.outcome.take().unwrap()
+    }
+
+    /// Lets time pass, waking the door exactly at its deadlines.
+    fn wait(&mut self, seconds: u64) {
+        let end = self.now + seconds * SECOND;
+        while let Some(at) = self.door.deadline().filter(|at| *at <= end) {
+            self.now = at;
+            self.give(Given::Tick);
+            assert!(self.door.deadline().is_none_or(|next| next > at), "a deadline is met once");
+        }
+        self.now = end;
+    }
+
+    fn opens(&mut self) {
+        self.sense(Input::Contact, Sense::Active);
+    }
+
+    fn closes(&mut self) {
+        self.sense(Input::Contact, Sense::Rest);
+    }
+
+    fn released(&self) -> bool {
+        self.door.output(Output::Lock)
+    }
+}
+
+#[test]
+fn granted_opened_closed_relocks_on_close() {
+    let mut site = Site::with(Settings::default());
+    assert_eq!(site.order(Order::Release, 0), Outcome::Done);
+    assert!(site.released());
+    site.wait(1);
+    site.opens();
+    site.wait(1);
+    assert!(site.released());
+    site.closes();
+    assert!(!site.released());
+    assert_eq!(
+        site.events,
+        [
+            Event::Released { cause: Cause::Grant, id: 42 },
+            Event::Opened { cause: Cause::Grant, id: 42 },
+            Event::Closed,
+            Event::Locked
+        ]
+    );
+}
+
+#[test]
+fn strike_lasts_exactly_its_time() {
+    for seconds in [1, 3, 255] {
+        let mut site = Site::with(Settings { relock: Relock::AtTimeout, ..Settings::default() });
+        site.order(Order::Release, seconds);
+        site.now = seconds * SECOND - 1;
+        site.give(Given::Tick);
+        assert!(site.released());
+        site.now += 1;
+        site.give(Given::Tick);
+        assert!(!site.released());
+    }
+    let mut site = Site::with(Settings::default());
+    site.order(Order::Release, 3600);
+    site.wait(255);
+    assert!(!site.released(), "a release lasts at most 255 s");
+}
+
+#[test]
+fn not_opened_after_grant() {
+    let mut site = Site::with(Settings::default());
+    site.order(Order::Release, 5);
+    site.wait(6);
+    assert!(site.events.contains(&Event::NotOpened { id: 42 }));
+    assert!(!site.released());
+}
+
+#[test]
+fn relocks_on_open() {
+    let mut site = Site::with(Settings { relock: Relock::OnOpen, ..Settings::default() });
+    site.order(Order::Release, 5);
+    site.opens();
+    assert!(!site.released());
+    site.wait(2);
+    site.closes();
+    assert!(!site.events.contains(&Event::Forced));
+}
+
+#[test]
+fn forced_and_closed_after() {
+    let mut site = Site::with(Settings::default());
+    site.opens();
+    assert!(site.door.output(Output::Sounder));
+    site.closes();
+    assert!(!site.door.output(Output::Sounder));
+    assert_eq!(site.events, [Event::Forced, Event::ClosedAfterForced]);
+}
+
+#[test]
+fn held_after_its_time_and_closed_after() {
+    let mut site = Site::with(Settings::default());
+    site.order(Order::Release, 5);
+    site.opens();
+    site.wait(29);
+    assert!(!site.events.contains(&Event::HeldTooLong));
+    site.wait(2);
+    assert!(site.events.contains(&Event::HeldTooLong));
+    site.closes();
+    assert_eq!(site.events.last(), Some(&Event::ClosedAfterHeld));
+}
+
+#[test]
+fn a_held_open_door_is_no_alarm_until_the_hold_ends() {
+    let mut site = Site::with(Settings::default());
+    site.order(Order::Hold, 3600);
+    site.opens();
+    site.wait(3590);
+    assert!(!site.events.contains(&Event::HeldTooLong));
+    site.wait(10 + 31);
+    assert!(site.events.contains(&Event::HeldTooLong));
+    assert_eq!(site.conditions, [(Condition::HeldOpen, true), (Condition::HeldOpen, false)]);
+}
+
+#[test]
+fn exit_releases_in_lockdown_and_for_as_long_as_it_is_pressed() {
+    let mut site = Site::with(Settings::default());
+    site.order(Order::Lockdown, 3600);
+    site.sense(Input::Rex, Sense::Active);
+    site.wait(60);
+    assert!(site.released());
+    site.sense(Input::Rex, Sense::Rest);
+    assert!(!site.released());
+}
+
+#[test]
+fn a_short_press_releases_for_the_exit_time() {
+    let mut site = Site::with(Settings::default());
+    site.sense(Input::Rex, Sense::Active);
+    site.sense(Input::Rex, Sense::Rest);
+    site.wait(4);
+    assert!(site.released());
+    site.wait(1);
+    assert!(!site.released());
+}
+
+#[test]
+fn a_cut_fire_loop_releases_and_is_a_fault() {
+    let mut site = Site::with(Settings::default());
+    site.sense(Input::Fire, Sense::Cut);
+    assert!(site.released());
+    assert_eq!(site.conditions, [(Condition::Cut(Input::Fire.number()), true)]);
+    site.sense(Input::Fire, Sense::Active);
+    assert!(site.released());
+    site.sense(Input::Fire, Sense::Rest);
+    assert!(!site.released());
+    assert_eq!(site.conditions.last(), Some(&(Condition::Fire, false)));
+}
+
+#[test]
+fn locked_by_command_the_controller_still_releases_the_whitelist_does_not() {
+    let mut site = Site::with(Settings::default());
+    site.order(Order::Lock, 60);
+    assert_eq!(site.order_by(Order::Release, 5, Source::Whitelist), Outcome::Refused(Refusal::Locked));
+    assert_eq!(site.order(Order::Release, 5), Outcome::Done);
+    assert!(site.released());
+}
+
+#[test]
+fn lasting_orders_need_a_time_and_lane_orders_are_refused() {
+    let mut site = Site::with(Settings::default());
+    assert_eq!(site.order(Order::Hold, 0), Outcome::Refused(Refusal::NoTime));
+    assert_eq!(site.order(Order::PassEntry, 5), Outcome::Refused(Refusal::WrongKind));
+}
+
+#[test]
+fn link_comes_and_goes_and_nothing_moves() {
+    let mut site = Site::with(Settings::default());
+    for link in [Link::Up, Link::Down, Link::Down, Link::Up] {
+        site.give(Given::Link(link));
+        assert!(!site.released());
+    }
+    assert_eq!(
+        site.conditions,
+        [
+            (Condition::ControllerLost, false),
+            (Condition::ControllerLost, true),
+            (Condition::ControllerLost, false)
+        ]
+    );
+}
+
+#[test]
+fn opening_in_the_moment_of_locking_is_not_forced() {
+    let mut site = Site::with(Settings::default());
+    site.order(Order::Release, 5);
+    site.wait(5);
+    site.now += 100_000;
+    site.opens();
+    assert!(!site.events.contains(&Event::Forced));
+}
+
+#[test]
+fn found_open_at_start_is_not_forced() {
+    let mut door = Door::new(Settings::default());
+    let effects = door.step(0, Given::Sense(Input::Contact, Sense::Active));
+    assert!(effects.contains(&Effect::Event(Event::FoundOpen)));
+}

@@ -69,9 +69,16 @@ pub(super) enum Seen {
     /// Somebody came in from the other end.
     Opposed(Direction),
     /// All out, at the far end.
-    Left { direction: Direction, people: u8, standing: Standing },
+    Left {
+        direction: Direction,
+        people: u8,
+        standing: Standing,
+    },
     /// All out, where they came in.
-    WentBack { direction: Direction, standing: Standing },
+    WentBack {
+        direction: Direction,
+        standing: Standing,
+    },
 }
 
 /// How deep a beam lies for somebody going `direction`.

@@ -1,0 +1,203 @@
+//! Every state a lane can reach, and the laws that hold in all of them. Two walks share the laws: one with traffic, one with fire, power,
+//! faults and commands; together their alphabets hold everything.
+
+extern crate std;
+
+use core::num::NonZeroU8;
+use std::collections::{HashSet, VecDeque};
+use std::vec::Vec;
+
+use super::{Direction, Event, GateLane, Given, Input, Leaf, Output, Settings};
+use crate::common::{Command, Effect, Effects, Link, MAX_EFFECTS, Order, Outcome, Sense, Source};
+
+/// Time goes in steps of this length; all times of the explored lane are multiples of it.
+const STEP_US: u64 = 1_000_000;
+
+fn both(inputs: &[Input]) -> impl Iterator<Item = Given> + '_ {
+    inputs.iter().flat_map(|i| [Given::Sense(*i, Sense::Active), Given::Sense(*i, Sense::Rest)])
+}
+
+fn command(order: Order) -> Given {
+    Given::Command(Command { id: 1, order, for_us: STEP_US, source: Source::Controller })
+}
+
+fn traffic() -> Vec<Given> {
+    both(&[
+        Input::BeamEntryOuter,
+        Input::BeamEntryInner,
+        Input::BeamSafety,
+        Input::BeamExitInner,
+        Input::BeamExitOuter,
+        Input::LeafClosed,
+    ])
+    .chain([command(Order::PassEntry), command(Order::PassExit), Given::Tick])
+    .collect()
+}
+
+fn trouble() -> Vec<Given> {
+    both(&[
+        Input::BeamEntryOuter,
+        Input::BeamSafety,
+        Input::LeafClosed,
+        Input::LeafOpen,
+        Input::Obstruction,
+        Input::Fire,
+        Input::BreakGlass,
+        Input::Rex,
+        Input::Mains,
+    ])
+    .chain([Given::Sense(Input::Fire, Sense::Cut), Given::Link(Link::Up), Given::Link(Link::Down)])
+    .chain([Order::PassEntry, Order::Hold, Order::Lockdown, Order::Normal].map(command))
+    .chain([Given::Tick])
+    .collect()
+}
+
+/// All laws, checked on one transition.
+fn hold(before: &GateLane, given: Given, after: &GateLane, effects: &Effects<Output, Event>) {
+    free_both_ways_on_fire_and_power_loss(after);
+    never_closes_on_a_blocked_safety_beam(after);
+    link_change_never_opens(before, given, after);
+    time_alone_authorises_nobody(before, given, after);
+    nothing_denies_exit(given, after, effects);
+    one_drive_at_a_time_and_never_against_the_brake(after);
+    stands_open_only_for_a_reason(after);
+    lockdown_lets_nobody_in(given, effects, after);
+    outputs_are_what_the_effects_say(before, after, effects);
+    assert!(effects.len() < MAX_EFFECTS, "effects stay below their bound");
+}
+
+fn free_both_ways_on_fire_and_power_loss(after: &GateLane) {
+    if after.must_be_free() {
+        assert!(!after.output(Output::Brake) && !after.output(Output::Close), "{after:?}");
+        assert!(!after.output(Output::OpenEntry), "nothing drives against those who leave: {after:?}");
+    }
+}
+
+fn never_closes_on_a_blocked_safety_beam(after: &GateLane) {
+    let in_the_way = after.safety_zone_blocked() || after.is_obstructed();
+    assert!(!(in_the_way && after.output(Output::Close)), "{after:?}");
+}
+
+fn opens(lane: &GateLane) -> bool {
+    lane.output(Output::OpenEntry) || lane.output(Output::OpenExit)
+}
+
+fn link_change_never_opens(before: &GateLane, given: Given, after: &GateLane) {
+    if matches!(given, Given::Link(_)) {
+        assert!(!opens(after) || opens(before), "{before:?} -> {after:?}");
+        assert_eq!(before.output(Output::Brake), after.output(Output::Brake));
+    }
+}
+
+fn time_alone_authorises_nobody(before: &GateLane, given: Given, after: &GateLane) {
+    if given == Given::Tick {
+        for direction in [Direction::Entry, Direction::Exit] {
+            assert!(after.pending(direction) <= before.pending(direction), "{before:?} -> {after:?}");
+        }
+    }
+}
+
+fn nothing_denies_exit(given: Given, after: &GateLane, effects: &Effects<Output, Event>) {
+    if matches!(given, Given::Command(Command { order: Order::PassExit, .. })) {
+        assert!(effects.contains(&Effect::Answer(Outcome::Done)), "{after:?}");
+        assert!(after.pending(Direction::Exit) > 0, "{after:?}");
+    }
+    if effects.contains(&Effect::Event(Event::ExitRequested)) {
+        assert!(after.pending(Direction::Exit) > 0, "{after:?}");
+    }
+    // Whoever may leave and finds an empty lane finds it open, opening, or about to turn.
+    if after.pending(Direction::Exit) > 0 && after.nobody_inside() && after.pending(Direction::Entry) == 0 {
+        assert!(!matches!(after.leaf(), Leaf::Closed), "{after:?}");
+    }
+}
+
+fn one_drive_at_a_time_and_never_against_the_brake(after: &GateLane) {
+    let drives =
+        [Output::OpenEntry, Output::OpenExit, Output::Close].iter().filter(|o| after.output(**o)).count();
+    assert!(drives <= 1, "{after:?}");
+    assert!(drives == 0 || !after.output(Output::Brake), "{after:?}");
+}
+
+/// The leaf stands open, with nothing under way, only for somebody who may pass, for somebody in its way, or by order.
+fn stands_open_only_for_a_reason(after: &GateLane) {
+    let nobody = after.nobody_inside()
+        && after.pending(Direction::Entry) == 0
+        && after.pending(Direction::Exit) == 0
+        && !after.is_obstructed()
+        && after.deadline().is_none();
+    if nobody && !after.must_be_free() {
+        assert!(!matches!(after.leaf(), Leaf::Open { .. }), "{after:?}");
+    }
+    if after.alarmed_inside()
+        && !after.safety_zone_blocked()
+        && !after.is_obstructed()
+        && !after.must_be_free()
+    {
+        let let_out = after.pending(Direction::Exit) > 0;
+        let held = matches!(after.leaf(), Leaf::Open { .. }) && after.deadline().is_some();
+        assert!(!matches!(after.leaf(), Leaf::Open { .. }) || let_out || held, "{after:?}");
+    }
+}
+
+fn lockdown_lets_nobody_in(given: Given, effects: &Effects<Output, Event>, after: &GateLane) {
+    let begun = effects.contains(&Effect::Began(crate::Condition::Lockdown));
+    if begun && matches!(given, Given::Command(_)) {
+        assert_eq!(after.pending(Direction::Entry), 0, "{after:?}");
+    }
+}
+
+fn outputs_are_what_the_effects_say(before: &GateLane, after: &GateLane, effects: &Effects<Output, Event>) {
+    for output in Output::ALL {
+        let said = effects.iter().fold(before.output(output), |on, effect| match effect {
+            Effect::Set(o, level) if *o == output => *level,
+            Effect::Set(..) | Effect::Event(_) | Effect::Began(_) | Effect::Ended(_) | Effect::Answer(_) => {
+                on
+            }
+        });
+        assert_eq!(said, after.output(output), "{output:?}: {before:?} -> {after:?}: {effects:?}");
+    }
+}
+
+/// Walks all states that this alphabet reaches with at most one authority waiting in each direction.
+fn explore(alphabet: &[Given]) -> usize {
+    let one = NonZeroU8::new(1).unwrap();
+    let start = GateLane::new(Settings { pass_s: one, travel_ds: NonZeroU8::new(10).unwrap() });
+    let mut seen = HashSet::from([start.clone()]);
+    let mut queue = VecDeque::from([start]);
+    while let Some(before) = queue.pop_front() {
+        for given in alphabet {
+            let full = |direction| before.pending(direction) >= 1;
+            let beyond = match given {
+                Given::Command(Command { order: Order::PassEntry, .. }) => full(Direction::Entry),
+                Given::Command(Command { order: Order::PassExit, .. })
+                | Given::Sense(Input::Rex, Sense::Active) => full(Direction::Exit),
+                Given::Command(_) | Given::Sense(..) | Given::Link(_) | Given::Tick => false,
+            };
+            if beyond {
+                continue;
+            }
+            let now = if *given == Given::Tick { STEP_US } else { 0 };
+            let mut after = before.clone();
+            let effects = after.step(now, *given);
+            hold(&before, *given, &after, &effects);
+            let after = after.counted_from(now);
+            if !seen.contains(&after) {
+                seen.insert(after.clone());
+                queue.push_back(after);
+            }
+        }
+    }
+    seen.len()
+}
+
+#[test]
+fn life_safety_holds_in_every_reachable_state_with_traffic() {
+    let states = explore(&traffic());
+    assert!(states > 10_000, "only {states} states: the alphabet is too small");
+}
+
+#[test]
+fn life_safety_holds_in_every_reachable_state_in_trouble() {
+    let states = explore(&trouble());
+    assert!(states > 10_000, "only {states} states: the alphabet is too small");
+}

@@ -2,7 +2,9 @@
 
 use super::crossing::{Beams, Crossing, Seen, Standing};
 use super::{Direction, Event, Input, Output, Settings};
-use crate::common::{Command, Condition, Effect, Effects, Link, Order, Outcome, Refusal, Sense, Source, Timer};
+use crate::common::{
+    Command, Condition, Effect, Effects, Link, Order, Outcome, Refusal, Sense, Source, Timer,
+};
 use crate::common::{push, report_line, sooner};
 
 /// How many authorised passages may wait in each direction.
@@ -320,7 +322,8 @@ impl GateLane {
 
     /// Gives those who came in their standing, and raises the alarm once they are deep enough to mean it.
     fn judge(&mut self, out: &mut Out) {
-        let Crossing::Inside { direction, reached, people, standing: Standing::Waiting, .. } = self.crossing else {
+        let Crossing::Inside { direction, reached, people, standing: Standing::Waiting, .. } = self.crossing
+        else {
             return;
         };
         if self.is_free() || self.pending_mut(direction).count() >= people {
@@ -475,11 +478,7 @@ impl GateLane {
             self.stuck = stuck;
             push(
                 out,
-                if stuck {
-                    Effect::Began(Condition::LeafStuck)
-                } else {
-                    Effect::Ended(Condition::LeafStuck)
-                },
+                if stuck { Effect::Began(Condition::LeafStuck) } else { Effect::Ended(Condition::LeafStuck) },
             );
         }
     }
@@ -611,4 +610,44 @@ impl GateLane {
 
 const fn seconds(s: u64) -> u64 {
     s * 1_000_000
+}
+
+#[cfg(test)]
+impl GateLane {
+    /// The same lane with all times counted from `now`, for exploration: two such lanes behave alike.
+    pub(super) fn counted_from(&self, now: u64) -> GateLane {
+        let rel = |t: u64| t.saturating_sub(now);
+        let timer = |t: Timer| t.at().map_or(Timer::Idle, |at| Timer::Until(rel(at)));
+        let mut lane = self.clone();
+        lane.mode = match lane.mode {
+            Mode::Normal => Mode::Normal,
+            Mode::HeldOpen { until } => Mode::HeldOpen { until: rel(until) },
+            Mode::Locked { until } => Mode::Locked { until: rel(until) },
+            Mode::Lockdown { until } => Mode::Lockdown { until: rel(until) },
+        };
+        lane.leaf = match lane.leaf {
+            leaf @ (Leaf::Closed | Leaf::Open { .. } | Leaf::Free) => leaf,
+            Leaf::Opening { to, until } => Leaf::Opening { to, until: rel(until) },
+            Leaf::Closing { from, until } => Leaf::Closing { from, until: rel(until) },
+        };
+        lane.entry.expires = timer(lane.entry.expires);
+        lane.exit.expires = timer(lane.exit.expires);
+        lane
+    }
+
+    pub(super) fn safety_zone_blocked(&self) -> bool {
+        !self.beams.leaf_may_close()
+    }
+
+    pub(super) fn is_obstructed(&self) -> bool {
+        self.obstructed
+    }
+
+    pub(super) fn alarmed_inside(&self) -> bool {
+        matches!(self.crossing, Crossing::Inside { standing: Standing::Alarmed, .. })
+    }
+
+    pub(super) fn nobody_inside(&self) -> bool {
+        self.crossing == Crossing::Empty
+    }
 }

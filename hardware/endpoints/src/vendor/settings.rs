@@ -76,9 +76,9 @@ impl BoardSettings {
     pub fn digest(&self) -> u64 {
         let mut buffer = [0; Self::MAX_LEN];
         let used = self.encode(&mut buffer).expect("MAX_LEN holds every encoding");
-        buffer[..used]
-            .iter()
-            .fold(0xcbf2_9ce4_8422_2325, |hash, byte| (hash ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01b3))
+        buffer[..used].iter().fold(0xcbf2_9ce4_8422_2325, |hash, byte| {
+            (hash ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01b3)
+        })
     }
 
     pub(super) fn write(&self, w: &mut Writer<'_>) -> Result<(), NoRoom> {

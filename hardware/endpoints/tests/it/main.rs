@@ -1,0 +1,4 @@
+//! The messages on the wire, and the boards' data.
+#![expect(clippy::unwrap_used, reason = "a failed step of a test is a failed test")]
+
+mod vendor;
