@@ -1,0 +1,49 @@
+//! When to look, and when to speak.
+
+use serde::{Deserialize, Serialize};
+
+/// How much evidence a sighting needs. Times are in milliseconds.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Policy {
+    /// People followed at once at most; further faces, the smallest, are not followed.
+    pub most_tracks: usize,
+    /// Least overlap (intersection over union) with where a face was expected, for it to be the same one.
+    pub same_overlap: f32,
+    /// A face not seen for this long is gone.
+    pub gone_after_ms: u64,
+    /// Mean probability of a living face that counts as live.
+    pub live_from: f32,
+    /// Frames that must be checked before anything is called live.
+    pub live_frames: u32,
+    /// Frames that must be checked before anything is called not live.
+    pub spoof_frames: u32,
+    /// Looks of which none knew the person before "unknown" is said.
+    pub unknown_looks: u32,
+    /// Or this long after the first usable look.
+    pub unknown_after_ms: u64,
+    /// How many times better a look must be to be worth comparing again.
+    pub better: f32,
+    /// A person still there is compared again this often, so that nobody takes over another's track.
+    pub recheck_ms: u64,
+    /// A person still there, not granted, is reported again after this long.
+    pub again_ms: u64,
+}
+
+impl Default for Policy {
+    fn default() -> Self {
+        Self {
+            most_tracks: 8,
+            same_overlap: 0.25,
+            gone_after_ms: 600,
+            live_from: 0.6,
+            live_frames: 2,
+            spoof_frames: 3,
+            unknown_looks: 3,
+            unknown_after_ms: 700,
+            better: 1.2,
+            recheck_ms: 500,
+            again_ms: 3_000,
+        }
+    }
+}

@@ -1,0 +1,363 @@
+//! One camera's watch: whom to look at in this frame, what is known of each, when to speak.
+
+use std::collections::BTreeMap;
+
+use crate::face::Face;
+use crate::policy::Policy;
+use crate::quality::{Quality, Refusal};
+use crate::track::Tracker;
+
+/// Scores of the liveness check that are kept; older ones are forgotten.
+const LIVENESS_WINDOW: usize = 8;
+
+/// The watch of one camera.
+///
+/// Each frame: [`Watch::frame`] with the faces found; it names at most one to examine. Examine it and tell
+/// [`Watch::examined`]; it says what is to be reported, if anything.
+#[derive(Debug)]
+pub struct Watch {
+    policy: Policy,
+    tracker: Tracker,
+    people: BTreeMap<u64, Person>,
+}
+
+/// Look closer at this face.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Examine {
+    /// Its track.
+    pub track: u64,
+    /// Which of the frame's faces it is.
+    pub face: usize,
+    /// Whether to compare it with the gallery; the liveness check is always asked for.
+    pub compare: bool,
+}
+
+/// What a comparison with the gallery gave.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum Identity {
+    /// Somebody is near enough.
+    Known {
+        /// The caller's number of the person.
+        person: u64,
+        /// Cosine similarity.
+        score: f32,
+        /// Score minus the second-best person's.
+        margin: f32,
+    },
+    /// Nobody is.
+    Unknown {
+        /// Cosine similarity of the nearest, if there is anybody.
+        best: Option<f32>,
+    },
+}
+
+/// The liveness check over several frames.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Judged {
+    /// The judgement.
+    pub live: bool,
+    /// Mean probability of a living face, 0 to 1.
+    pub score: f32,
+    /// Over how many frames.
+    pub frames: u32,
+}
+
+/// Report this.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Say {
+    /// The track.
+    pub track: u64,
+    /// 1 for the first report of the track, counting up.
+    pub look: u32,
+    /// Who.
+    pub identity: Identity,
+    /// Living or not.
+    pub liveness: Judged,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq)]
+enum Phase {
+    /// Nothing reported yet.
+    Gathering,
+    /// Reported; a better look may be reported once more.
+    Said { at: u64, last: Say, better_left: bool },
+    /// The door was released for this track: nothing more to report.
+    Granted { last: Say },
+}
+
+#[derive(Debug, Clone)]
+struct Person {
+    phase: Phase,
+    /// When the first usable look was.
+    first_look: u64,
+    /// When it was last compared with the gallery.
+    compared: Option<u64>,
+    liveness: Vec<f32>,
+    /// Quality of the look being examined, until the answer is there.
+    looking: Quality,
+    compared_quality: f32,
+    looks: u32,
+    votes: Vec<Vote>,
+    nearest: Option<f32>,
+    /// Comparisons in a row that contradict what was reported.
+    strange: u32,
+}
+
+/// What the looks so far say for one person.
+#[derive(Debug, Clone, Copy)]
+struct Vote {
+    person: u64,
+    weight: f32,
+    score: f32,
+    margin: f32,
+}
+
+impl Watch {
+    /// A watch that has seen nobody yet.
+    pub fn new(policy: Policy) -> Self {
+        Self { policy, tracker: Tracker::default(), people: BTreeMap::new() }
+    }
+
+    /// Whether anybody is followed now: then every frame matters.
+    pub fn busy(&self) -> bool {
+        !self.tracker.tracks().is_empty()
+    }
+
+    /// Takes the faces of one frame and how good each look is; names the one to examine.
+    ///
+    /// Who was not reported yet comes first, then the larger face.
+    ///
+    /// # Panics
+    /// If there are not as many looks as faces.
+    pub fn frame(&mut self, now: u64, faces: &[Face], looks: &[Result<Quality, Refusal>]) -> Option<Examine> {
+        assert_eq!(faces.len(), looks.len(), "one look a face");
+        let tracks = self.tracker.frame(now, faces, &self.policy);
+        let followed = self.tracker.tracks();
+        self.people.retain(|id, _| followed.iter().any(|track| track.id == *id));
+        let policy = self.policy;
+        let (_, index, examine, quality) = tracks
+            .into_iter()
+            .enumerate()
+            .filter_map(|(index, track)| Some((index, track?, looks[index].ok()?)))
+            .filter_map(|(index, track, quality)| {
+                let person = self.people.get(&track);
+                let compare = match person {
+                    None => true,
+                    Some(person) => person.wants(now, &quality, &policy)?,
+                };
+                let rank = person.map_or(0, |person| person.rank());
+                Some((rank, index, Examine { track, face: index, compare }, quality))
+            })
+            .min_by(|a, b| a.0.cmp(&b.0).then(faces[b.1].rect.area().total_cmp(&faces[a.1].rect.area())))?;
+        debug_assert_eq!(index, examine.face);
+        let person = self.people.entry(examine.track).or_insert_with(|| Person::new(now, quality));
+        person.looking = quality;
+        Some(examine)
+    }
+
+    /// Takes what a closer look gave: the probability of a living face and, if it was compared, who it is.
+    pub fn examined(
+        &mut self,
+        now: u64,
+        track: u64,
+        liveness: f32,
+        identity: Option<Identity>,
+    ) -> Option<Say> {
+        let policy = self.policy;
+        let mut track = track;
+        let mut person = self.people.remove(&track)?;
+        if let Some(identity) = identity
+            && person.contradicted(&identity)
+        {
+            track = self.tracker.renew(track)?;
+            person = Person::new(now, person.looking);
+        }
+        person.learn(now, liveness, identity);
+        let say = person.speak(now, track, &policy);
+        self.people.insert(track, person);
+        say
+    }
+
+    /// The door was released for this track: nothing more is said of it unless somebody else takes its place.
+    pub fn granted(&mut self, track: u64) {
+        if let Some(person) = self.people.get_mut(&track)
+            && let Phase::Said { last, .. } = person.phase
+        {
+            person.phase = Phase::Granted { last };
+        }
+    }
+}
+
+impl Person {
+    fn new(now: u64, quality: Quality) -> Self {
+        Self {
+            phase: Phase::Gathering,
+            first_look: now,
+            compared: None,
+            liveness: Vec::with_capacity(LIVENESS_WINDOW),
+            looking: quality,
+            compared_quality: 0.0,
+            looks: 0,
+            votes: Vec::new(),
+            nearest: None,
+            strange: 0,
+        }
+    }
+
+    fn rank(&self) -> u8 {
+        match self.phase {
+            Phase::Gathering => 0,
+            Phase::Said { .. } => 1,
+            Phase::Granted { .. } => 2,
+        }
+    }
+
+    /// Whether a closer look is worth its time, and whether to compare.
+    fn wants(&self, now: u64, quality: &Quality, policy: &Policy) -> Option<bool> {
+        let since = self.compared.map_or(u64::MAX, |at| now.saturating_sub(at));
+        let due = since >= policy.recheck_ms * 1_000;
+        let better = quality.score >= self.compared_quality * policy.better;
+        match self.phase {
+            // Until somebody is known every look is compared; after that only the liveness check is still open.
+            Phase::Gathering => Some(self.leader().is_none() || better || due),
+            Phase::Said { last, better_left, .. } => {
+                let settled = last.liveness.live && matches!(last.identity, Identity::Known { .. });
+                match (settled, better_left && better) {
+                    (_, true) => Some(true),
+                    (true, false) => due.then_some(true),
+                    // Unknown: another look now and then. Not live: every frame counts towards a recovery.
+                    (false, false) if last.liveness.live => due.then_some(true),
+                    (false, false) => Some(due),
+                }
+            }
+            Phase::Granted { .. } => due.then_some(true),
+        }
+    }
+
+    /// Whether somebody else stands where this person stood: two comparisons in a row that disagree with the report.
+    fn contradicted(&mut self, identity: &Identity) -> bool {
+        let reported = match self.phase {
+            Phase::Gathering => return false,
+            Phase::Said { last, .. } | Phase::Granted { last } => last.identity,
+        };
+        let Identity::Known { person: reported, .. } = reported else { return false };
+        match identity {
+            Identity::Known { person, .. } if *person == reported => self.strange = 0,
+            Identity::Known { .. } | Identity::Unknown { .. } => self.strange += 1,
+        }
+        self.strange >= 2
+    }
+
+    fn learn(&mut self, now: u64, liveness: f32, identity: Option<Identity>) {
+        // What is not a number is not alive.
+        let liveness = if liveness.is_nan() { 0.0 } else { liveness.clamp(0.0, 1.0) };
+        if self.liveness.len() == LIVENESS_WINDOW {
+            self.liveness.remove(0);
+        }
+        self.liveness.push(liveness);
+        let Some(identity) = identity else { return };
+        self.compared = Some(now);
+        self.compared_quality = self.compared_quality.max(self.looking.score);
+        self.looks += 1;
+        match identity {
+            Identity::Known { person, score, margin } => {
+                let weight = score * self.looking.score.max(0.01);
+                let room = self.votes.len() < 4;
+                match self.votes.iter_mut().find(|vote| vote.person == person) {
+                    Some(vote) => {
+                        vote.weight += weight;
+                        if score > vote.score {
+                            (vote.score, vote.margin) = (score, margin);
+                        }
+                    }
+                    // Four people in one track is already a muddle; more votes would change nothing.
+                    None if room => self.votes.push(Vote { person, weight, score, margin }),
+                    None => {}
+                }
+            }
+            Identity::Unknown { best } => {
+                self.nearest = higher(self.nearest, best);
+            }
+        }
+    }
+
+    /// The person most looks speak for, if no other comes near.
+    fn leader(&self) -> Option<Vote> {
+        let mut votes = self.votes.clone();
+        votes.sort_by(|a, b| b.weight.total_cmp(&a.weight).then(a.person.cmp(&b.person)));
+        match votes.as_slice() {
+            [] => None,
+            [only] => Some(*only),
+            [first, second, ..] => (first.weight >= 2.0 * second.weight).then_some(*first),
+        }
+    }
+
+    fn judged(&self, policy: &Policy) -> Option<Judged> {
+        let frames = u32::try_from(self.liveness.len()).expect("a short window");
+        let score = self.liveness.iter().sum::<f32>() / frames.max(1) as f32;
+        let live = score >= policy.live_from;
+        let called_spoof = match self.phase {
+            Phase::Said { last, .. } => !last.liveness.live,
+            Phase::Gathering | Phase::Granted { .. } => false,
+        };
+        // Who was once called a picture must be alive for a whole window, not for two lucky frames.
+        let needed = match (live, called_spoof) {
+            (true, true) => LIVENESS_WINDOW as u32,
+            (true, false) => policy.live_frames,
+            (false, _) => policy.spoof_frames,
+        };
+        (frames >= needed.clamp(1, LIVENESS_WINDOW as u32)).then_some(Judged { live, score, frames })
+    }
+
+    fn speak(&mut self, now: u64, track: u64, policy: &Policy) -> Option<Say> {
+        let liveness = self.judged(policy)?;
+        let identity = match self.leader() {
+            Some(Vote { person, score, margin, .. }) => Identity::Known { person, score, margin },
+            None => {
+                let voted = self.votes.iter().map(|vote| vote.score).reduce(f32::max);
+                Identity::Unknown { best: higher(voted, self.nearest) }
+            }
+        };
+        let known = matches!(identity, Identity::Known { .. });
+        let waited = self.looks >= policy.unknown_looks
+            || now.saturating_sub(self.first_look) >= policy.unknown_after_ms * 1_000;
+        let ready = self.looks > 0 && (known || waited);
+        let (look, better_left) = match self.phase {
+            Phase::Gathering if ready => (1, true),
+            Phase::Said { at, last, .. } if now.saturating_sub(at) >= policy.again_ms * 1_000 => {
+                (last.look + 1, true)
+            }
+            Phase::Said { last, better_left: true, .. } if improves(&last, &identity, &liveness) => {
+                (last.look + 1, false)
+            }
+            Phase::Gathering | Phase::Said { .. } | Phase::Granted { .. } => return None,
+        };
+        let say = Say { track, look, identity, liveness };
+        self.phase = Phase::Said { at: now, last: say, better_left };
+        if !liveness.live {
+            // A recovery is judged by fresh frames only.
+            self.liveness.clear();
+        }
+        Some(say)
+    }
+}
+
+/// Whether a later look says something that matters: a name where there was none, life where there was none, or the
+/// same name clearly surer.
+fn improves(last: &Say, identity: &Identity, liveness: &Judged) -> bool {
+    let life = liveness.live && !last.liveness.live;
+    match (&last.identity, identity) {
+        (Identity::Unknown { .. }, Identity::Known { .. }) => true,
+        (Identity::Known { score: before, .. }, Identity::Known { score: after, .. }) => {
+            life || *after >= before + 0.05
+        }
+        (_, Identity::Unknown { .. }) => life,
+    }
+}
+
+fn higher(a: Option<f32>, b: Option<f32>) -> Option<f32> {
+    match (a, b) {
+        (Some(a), Some(b)) => Some(a.max(b)),
+        (a, b) => a.or(b),
+    }
+}
