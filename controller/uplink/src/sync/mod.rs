@@ -57,9 +57,9 @@ pub struct Chunk {
     pub changes: Vec<Change>,
 }
 
-/// One row put or removed.
+/// One row put or removed. On the wire a removal is a change without `row`.
 #[derive(Debug, Clone, Serialize, Deserialize)]
-#[serde(tag = "op", rename_all = "kebab-case")]
+#[serde(from = "ChangeOnWire", into = "ChangeOnWire")]
 pub enum Change {
     /// Insert or replace.
     Put {
@@ -77,6 +77,33 @@ pub enum Change {
         /// The row's key within its table.
         id: u64,
     },
+}
+
+/// The form on the wire: no tag, because a tagged enum would lose the row's own text while it is read.
+#[derive(Serialize, Deserialize)]
+struct ChangeOnWire {
+    table: String,
+    id: u64,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    row: Option<Box<RawValue>>,
+}
+
+impl From<ChangeOnWire> for Change {
+    fn from(ChangeOnWire { table, id, row }: ChangeOnWire) -> Self {
+        match row {
+            Some(row) => Self::Put { table, id, row },
+            None => Self::Remove { table, id },
+        }
+    }
+}
+
+impl From<Change> for ChangeOnWire {
+    fn from(change: Change) -> Self {
+        match change {
+            Change::Put { table, id, row } => Self { table, id, row: Some(row) },
+            Change::Remove { table, id } => Self { table, id, row: None },
+        }
+    }
 }
 
 impl Change {
@@ -170,7 +197,9 @@ impl Serialize for Digest {
 impl<'de> Deserialize<'de> for Digest {
     fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let text = String::deserialize(deserializer)?;
-        parse_hex(&text).map(Self).ok_or_else(|| serde::de::Error::custom("a digest is 64 hexadecimal digits"))
+        parse_hex(&text)
+            .map(Self)
+            .ok_or_else(|| serde::de::Error::custom("a digest is 64 hexadecimal digits"))
     }
 }
 

@@ -5,9 +5,10 @@
 
 use std::time::Duration;
 
-use domain::civil::{Date, Weekday};
+use domain::civil::{DAY_MINUTES, Date, Weekday};
 use domain::ids::{
-    AreaId, ControllerId, CredentialId, DoorId, FireZoneId, GroupId, LevelId, PersonId, PolicyVersion, ScheduleId,
+    AreaId, ControllerId, CredentialId, DoorId, FireZoneId, GroupId, LevelId, PersonId, PolicyVersion,
+    ScheduleId,
 };
 use domain::policy::{self as part, PolicyParts};
 use domain::request::{CredentialDigest, CredentialKind, Factors, Score};
@@ -100,7 +101,10 @@ pub fn rows(parts: &PolicyParts) -> Vec<Change> {
     let mut rows = vec![put(Table::Site, 0, &SiteRow::from(parts))];
     rows.extend(parts.controllers.iter().map(|id| put(Table::Controller, id.0, &Empty {})));
     rows.extend(
-        parts.areas.iter().map(|area| put(Table::Area, area.id.0, &AreaRow { parent: area.parent.map(u64::from) })),
+        parts
+            .areas
+            .iter()
+            .map(|area| put(Table::Area, area.id.0, &AreaRow { parent: area.parent.map(u64::from) })),
     );
     rows.extend(parts.fire_zones.iter().map(|id| put(Table::FireZone, id.0, &Empty {})));
     rows.extend(parts.groups.iter().map(|id| put(Table::Group, id.0, &Empty {})));
@@ -277,7 +281,9 @@ impl SiteRow {
         let days = self.calendar.into_iter().map(|(date, day)| {
             let kind = match day {
                 DayRow::Weekday(day) => DayKind::Weekday(
-                    *Weekday::ALL.get(usize::from(day)).ok_or("calendar: a weekday is 0 to 6, Monday first")?,
+                    *Weekday::ALL
+                        .get(usize::from(day))
+                        .ok_or("calendar: a weekday is 0 to 6, Monday first")?,
                 ),
                 DayRow::PublicHoliday => DayKind::PublicHoliday,
                 DayRow::WorkingWeekend => DayKind::WorkingWeekend,
@@ -304,14 +310,22 @@ impl From<&Schedule> for ScheduleRow {
         let pair = |span: &Span| (span.from(), span.until());
         Self {
             windows: it.windows.iter().map(|w| (w.days.bits(), w.span.from(), w.span.until())).collect(),
-            exceptions: it.exceptions.iter().map(|(date, spans)| (date.0, spans.iter().map(pair).collect())).collect(),
+            exceptions: it
+                .exceptions
+                .iter()
+                .map(|(date, spans)| (date.0, spans.iter().map(pair).collect()))
+                .collect(),
         }
     }
 }
 
 impl ScheduleRow {
     fn read(self, id: u64) -> Result<Schedule, String> {
-        let span = |(from, until)| Span::new(from, until).ok_or(format!("no span from minute {from} until {until}"));
+        let span = |(from, until): (u16, u16)| {
+            let of_day = if until > DAY_MINUTES { until - DAY_MINUTES } else { until };
+            let span = Span::new(from, of_day).filter(|span| span.until() == until);
+            span.ok_or(format!("no span from minute {from} until {until}"))
+        };
         let window = |(days, from, until)| {
             let days = Days::from_bits(days).ok_or(format!("day bits {days} are not known"))?;
             Ok::<_, String>(Window { days, span: span((from, until))? })
@@ -399,7 +413,11 @@ impl From<&part::Door> for DoorRow {
                 part::Egress::Exit => EgressRow::Exit,
                 part::Egress::Both => EgressRow::Both,
             },
-            credential_rules: it.credential_rules.iter().map(|rule| (rule.schedule.0, bits(&rule.any_of))).collect(),
+            credential_rules: it
+                .credential_rules
+                .iter()
+                .map(|rule| (rule.schedule.0, bits(&rule.any_of)))
+                .collect(),
             otherwise: bits(&it.otherwise),
             strike_ms: millis(it.strike),
             held_after_ms: millis(it.held_after),

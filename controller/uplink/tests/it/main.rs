@@ -1,0 +1,7 @@
+//! The bytes on our wires, held fast, and what is refused.
+
+mod golden;
+mod policy;
+mod refusals;
+mod replicas;
+mod topics;
