@@ -1,0 +1,85 @@
+//! Operators: who may sign in, what rank they have, and the session that says so on every request.
+//!
+//! Passwords are argon2id. A session is an opaque 256-bit id in a cookie, of which the database holds the SHA-256; it
+//! ends by itself after [`IDLE`] without use and after [`LONGEST`] in any case, and at once when revoked.
+//! Every request that changes something must pass [`csrf`].
+
+mod attempts;
+mod csrf;
+mod extract;
+mod operators;
+mod password;
+mod session;
+
+use std::time::Duration;
+
+pub(crate) use attempts::Attempts;
+pub use csrf::{LOGIN_PATH, csrf};
+pub use extract::{Administrator, AtLeastGuard, AtLeastManager, AtLeastOperator, Operator, Ranked, SignedIn};
+pub use operators::{
+    OperatorError, OperatorId, OperatorRow, add, change_password, list, reset_password, set_disabled,
+    set_role,
+};
+pub use password::{PasswordError, generate as generate_password};
+pub use session::{LoginRefusal, NewSession, SESSION_COOKIE, end, end_cookie, is_live, sign_in};
+
+/// A session unused for so long has ended.
+pub const IDLE: Duration = Duration::from_secs(60 * 60);
+/// No session lives longer than a shift.
+pub const LONGEST: Duration = Duration::from_secs(12 * 60 * 60);
+
+/// What an operator may do; a higher rank may do all that a lower one may.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[repr(u8)]
+pub enum Role {
+    /// Looks only.
+    Viewer = 1,
+    /// Acknowledges, opens a door with a reason.
+    Guard = 2,
+    /// Runs the control room: holds doors open, locks down.
+    Operator = 3,
+    /// Adds people, doors and rights.
+    Manager = 4,
+    /// Adds operators and changes the site.
+    Administrator = 5,
+}
+
+impl Role {
+    /// Every role, lowest first.
+    pub const ALL: [Self; 5] =
+        [Self::Viewer, Self::Guard, Self::Operator, Self::Manager, Self::Administrator];
+
+    /// Its rank, from 1.
+    #[must_use]
+    pub fn rank(self) -> u8 {
+        self as u8
+    }
+
+    /// The role of a rank.
+    #[must_use]
+    pub fn of_rank(rank: u8) -> Option<Self> {
+        Self::ALL.into_iter().find(|role| role.rank() == rank)
+    }
+
+    /// The word used in commands and language files.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Viewer => "viewer",
+            Self::Guard => "guard",
+            Self::Operator => "operator",
+            Self::Manager => "manager",
+            Self::Administrator => "administrator",
+        }
+    }
+
+    /// Reads the word.
+    #[must_use]
+    pub fn parse(word: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|role| role.as_str() == word)
+    }
+}
+
+pub(crate) fn statements() -> impl Iterator<Item = &'static (&'static str, &'static str)> {
+    operators::STATEMENTS.iter().chain(session::STATEMENTS)
+}

@@ -1,0 +1,109 @@
+//! Requests that change something must come from our own pages.
+
+use axum::body::{Body, to_bytes};
+use axum::extract::Request;
+use axum::http::{HeaderMap, Method, header};
+use axum::middleware::Next;
+use axum::response::{IntoResponse, Response};
+
+use super::extract::session_cookie;
+use super::session::csrf_token;
+use crate::problem::Problem;
+
+/// The one path that is posted to before there is a session.
+pub const LOGIN_PATH: &str = "/login";
+/// The field of a form, or of a query where the form is multipart.
+const FIELD: &str = "_csrf";
+/// The header of a script.
+const HEADER: &str = "x-csrf-token";
+/// A form that is not an upload is never longer.
+const LONGEST_FORM: usize = 256 * 1024;
+
+/// Marks a request that passed; the extractors of operators insist on it.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Checked;
+
+/// The layer: `router.layer(axum::middleware::from_fn(kit::auth::csrf))`.
+///
+/// A request that changes something is refused when the browser says that another site sent it, and, where there is a
+/// session, unless it carries the session's token: in the header `x-csrf-token`, in the form field `_csrf`, or for
+/// uploads in the query as `_csrf`.
+pub async fn csrf(request: Request, next: Next) -> Response {
+    match checked(request).await {
+        Ok(request) => next.run(request).await,
+        Err(problem) => problem.into_response(),
+    }
+}
+
+async fn checked(mut request: Request) -> Result<Request, Problem> {
+    if is_safe(request.method()) {
+        return Ok(request);
+    }
+    if !from_our_own_site(request.headers()) {
+        return Err(Problem::forbidden("cross-site", "the request came from another site"));
+    }
+    let cookie = session_cookie(request.headers()).map(str::to_owned);
+    if let Some(cookie) = cookie
+        && request.uri().path() != LOGIN_PATH
+    {
+        let token;
+        (request, token) = find_token(request).await?;
+        let expected = csrf_token(&cookie);
+        if !token.is_some_and(|token| same(token.as_bytes(), expected.as_bytes())) {
+            return Err(Problem::forbidden("form-token", "the form is stale: load the page again"));
+        }
+    }
+    request.extensions_mut().insert(Checked);
+    Ok(request)
+}
+
+pub(super) fn is_safe(method: &Method) -> bool {
+    method == Method::GET || method == Method::HEAD || method == Method::OPTIONS
+}
+
+/// What the browser says about the sender; those too old to say anything are left to the token and `SameSite`.
+fn from_our_own_site(headers: &HeaderMap) -> bool {
+    let text = |name| headers.get(name).and_then(|value| value.to_str().ok());
+    if let Some(site) = text("sec-fetch-site") {
+        return matches!(site, "same-origin" | "none");
+    }
+    let Some(origin) = text(header::ORIGIN.as_str()) else { return true };
+    let host = text(header::HOST.as_str()).unwrap_or_default();
+    origin.split_once("://").is_some_and(|(_, origin)| origin == host)
+}
+
+async fn find_token(request: Request) -> Result<(Request, Option<String>), Problem> {
+    if let Some(token) = request.headers().get(HEADER).and_then(|value| value.to_str().ok()) {
+        let token = token.to_owned();
+        return Ok((request, Some(token)));
+    }
+    if let Some(token) = request.uri().query().and_then(field) {
+        return Ok((request, Some(token)));
+    }
+    let is_form = request
+        .headers()
+        .get(header::CONTENT_TYPE)
+        .and_then(|value| value.to_str().ok())
+        .is_some_and(|kind| kind.starts_with("application/x-www-form-urlencoded"));
+    if !is_form {
+        return Ok((request, None));
+    }
+    let (parts, body) = request.into_parts();
+    let body = to_bytes(body, LONGEST_FORM).await.map_err(|_| Problem::malformed("the form is too long"))?;
+    let token = std::str::from_utf8(&body).ok().and_then(field);
+    Ok((Request::from_parts(parts, Body::from(body)), token))
+}
+
+/// The token is hexadecimal: nothing in it is ever percent-encoded.
+fn field(pairs: &str) -> Option<String> {
+    pairs
+        .split('&')
+        .filter_map(|pair| pair.split_once('='))
+        .find(|(name, _)| *name == FIELD)
+        .map(|(_, token)| token.to_owned())
+}
+
+/// Compares in a time that tells nothing.
+fn same(one: &[u8], other: &[u8]) -> bool {
+    one.len() == other.len() && one.iter().zip(other).fold(0, |differs, (a, b)| differs | (a ^ b)) == 0
+}

@@ -1,0 +1,85 @@
+//! Passwords: argon2id, away from the threads that serve.
+
+use std::sync::LazyLock;
+
+use argon2::Argon2;
+use argon2::password_hash::{PasswordHasher, PasswordVerifier, phc::PasswordHash};
+use ring::rand::{SecureRandom, SystemRandom};
+use tokio::sync::Semaphore;
+
+/// Characters at least.
+const SHORTEST: usize = 10;
+/// Bytes at most: hashing is not to be made expensive from outside.
+const LONGEST: usize = 256;
+/// Hashes computed at once: each takes 19 MiB and a core.
+static HASHERS: Semaphore = Semaphore::const_new(2);
+/// Compared with when the account does not exist, so that the answer takes as long.
+static NOBODY: LazyLock<String> = LazyLock::new(|| hash_now(&generate()));
+
+/// Why a password is not taken.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum PasswordError {
+    /// Fewer than 10 characters.
+    #[error("a password has at least {SHORTEST} characters")]
+    Short,
+    /// More than 256 bytes.
+    #[error("a password has at most {LONGEST} bytes")]
+    Long,
+}
+
+/// A password for a first sign-in: 20 characters without look-alikes, about 100 bits.
+#[must_use]
+pub fn generate() -> String {
+    const LETTERS: &[u8; 32] = b"abcdefghijkmnpqrstuvwxyz23456789";
+    let mut bytes = [0; 20];
+    SystemRandom::new().fill(&mut bytes).expect("the system's random source works");
+    let letters: Vec<char> = bytes.iter().map(|byte| LETTERS[usize::from(byte % 32)].into()).collect();
+    letters.chunks(5).map(|group| group.iter().collect::<String>()).collect::<Vec<_>>().join("-")
+}
+
+pub(super) fn check(password: &str) -> Result<(), PasswordError> {
+    if password.chars().count() < SHORTEST {
+        return Err(PasswordError::Short);
+    }
+    if password.len() > LONGEST {
+        return Err(PasswordError::Long);
+    }
+    Ok(())
+}
+
+/// The PHC string of a new password.
+pub(super) async fn hash(password: &str) -> Result<String, PasswordError> {
+    check(password)?;
+    let password = password.to_owned();
+    Ok(away(move || hash_now(&password)).await)
+}
+
+/// Whether the password is the account's; `None` for an account that does not exist takes as long.
+pub(super) async fn matches(password: &str, stored: Option<String>) -> bool {
+    if password.len() > LONGEST {
+        return false;
+    }
+    let password = password.to_owned();
+    away(move || {
+        let known = stored.is_some();
+        let stored = stored.unwrap_or_else(|| NOBODY.clone());
+        let matches = PasswordHash::new(&stored)
+            .is_ok_and(|stored| Argon2::default().verify_password(password.as_bytes(), &stored).is_ok());
+        known && matches
+    })
+    .await
+}
+
+fn hash_now(password: &str) -> String {
+    let mut salt = [0; 16];
+    SystemRandom::new().fill(&mut salt).expect("the system's random source works");
+    Argon2::default()
+        .hash_password_with_salt(password.as_bytes(), &salt)
+        .expect("the default cost and a salt of 16 bytes are within bounds")
+        .to_string()
+}
+
+async fn away<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> T {
+    let _turn = HASHERS.acquire().await.expect("never closed");
+    tokio::task::spawn_blocking(work).await.expect("hashing does not panic")
+}

@@ -1,0 +1,193 @@
+//! The one task that writes events.
+
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use tokio::sync::mpsc;
+
+use super::order::Order;
+use super::{ADVANCE, Committed, Condition, Count, Lane, Offer, POSITIONS, Queue, Reactions, Shared};
+use crate::db::Fault;
+use crate::journal::{NewEvent, Stream};
+use crate::problem::chain;
+use crate::state::Kit;
+
+/// Events in one commit: more would make a single one wait too long.
+const LARGEST_COMMIT: usize = 4096;
+/// Between tries while the database is full or away.
+const RETRY: Duration = Duration::from_secs(1);
+/// A checkpoint is signed at least so often while anything is journaled.
+const CHECKPOINT: Duration = Duration::from_secs(60);
+
+/// The disk did not keep what it was told to. The process must end with an error: what was acknowledged before stands,
+/// and everything else is still with its source.
+#[derive(Debug, thiserror::Error)]
+#[error("the database's disk failed: nothing more is taken")]
+pub struct Broken(#[source] pub sqlx::Error);
+
+/// Takes offers until every [`super::Ingest`] is dropped, then signs a last checkpoint.
+///
+/// # Errors
+/// When the disk failed; trouble that may pass is waited out, without acknowledging anything.
+pub async fn run<T>(
+    kit: Kit,
+    queue: Queue<T>,
+    reactions: Reactions,
+    committed: mpsc::Sender<Committed<T>>,
+) -> Result<(), Broken> {
+    let Queue { mut offers, shared } = queue;
+    let mut order = None;
+    let mut checkpoint = tokio::time::interval(CHECKPOINT);
+    loop {
+        tokio::select! {
+            biased;
+            first = offers.recv() => {
+                let Some(first) = first else { break };
+                let batch = gather(first, &mut offers);
+                let safe = settle(&kit, &shared, &reactions, &mut order, batch).await?;
+                // A receiver that has gone means that the process is stopping: the sources will ask again.
+                if committed.send(safe).await.is_err() {
+                    break;
+                }
+            }
+            _ = checkpoint.tick() => sign(&kit, &shared).await?,
+        }
+    }
+    sign(&kit, &shared).await
+}
+
+/// Whatever else is queued already.
+fn gather<T>(first: Offer<T>, offers: &mut mpsc::Receiver<Offer<T>>) -> Vec<Offer<T>> {
+    let mut events = first.events.len();
+    let mut batch = vec![first];
+    while events < LARGEST_COMMIT {
+        let Ok(offer) = offers.try_recv() else { break };
+        events += offer.events.len();
+        batch.push(offer);
+    }
+    batch
+}
+
+/// Commits a batch, however long the database is away.
+async fn settle<T>(
+    kit: &Kit,
+    shared: &Shared,
+    reactions: &Reactions,
+    order: &mut Option<Order>,
+    batch: Vec<Offer<T>>,
+) -> Result<Committed<T>, Broken> {
+    let (mut offers, mut tokens) = (Vec::with_capacity(batch.len()), Vec::with_capacity(batch.len()));
+    for Offer { lane, events, token } in batch {
+        offers.push((lane, events));
+        tokens.push(token);
+    }
+    loop {
+        match attempt(kit, shared, reactions, order.take(), &offers).await {
+            Ok((now, complete)) => {
+                *order = Some(now);
+                recovered(shared);
+                return Ok(Committed { complete, tokens });
+            }
+            Err(error) => suffer(kit, shared, error)?,
+        }
+        tokio::time::sleep(RETRY).await;
+    }
+}
+
+/// One try. The order is given up with a failed one and read again from the database, which alone knows whether a
+/// commit that failed to answer was kept.
+async fn attempt(
+    kit: &Kit,
+    shared: &Shared,
+    reactions: &Reactions,
+    order: Option<Order>,
+    offers: &[(Lane, Vec<NewEvent>)],
+) -> Result<(Order, Vec<(Lane, u64)>), sqlx::Error> {
+    let mut order = match order {
+        Some(order) => order,
+        None => positions(kit).await?,
+    };
+    let mut next = Vec::new();
+    let (mut duplicates, mut ahead) = (0, 0);
+    let mut lanes = BTreeSet::new();
+    for (lane, events) in offers {
+        let sorted = order.sort(lane, events.clone());
+        next.extend(sorted.next);
+        duplicates += sorted.duplicates;
+        ahead += sorted.ahead;
+        lanes.insert(lane);
+    }
+    let complete: Vec<(Lane, u64)> =
+        lanes.into_iter().map(|lane| (lane.clone(), order.complete(lane))).collect();
+    let accepted = next.len() as u64;
+    let mut unreacted = 0;
+    if accepted > 0 {
+        let mut tx = kit.begin().await?;
+        let stored = tx.append(next).await?;
+        for (lane, number) in &complete {
+            sqlx::query(ADVANCE)
+                .bind(lane.source.as_str())
+                .bind(i64::from(lane.epoch))
+                .bind(lane.stream.as_str())
+                .bind(number.cast_signed())
+                .execute(&mut *tx)
+                .await?;
+        }
+        unreacted = reactions.run(&mut tx, &stored).await?;
+        tx.commit().await?;
+        shared.add(Count::Commits, 1);
+    }
+    shared.add(Count::Accepted, accepted);
+    shared.add(Count::Duplicates, duplicates);
+    shared.add(Count::Ahead, ahead);
+    shared.add(Count::Unreacted, unreacted);
+    Ok((order, complete))
+}
+
+async fn positions(kit: &Kit) -> Result<Order, sqlx::Error> {
+    let rows: Vec<(String, i64, String, i64)> = sqlx::query_as(POSITIONS).fetch_all(kit.read()).await?;
+    let lanes = rows.into_iter().map(|(source, epoch, stream, number)| {
+        let stream = Stream::parse(&stream).ok_or_else(|| sqlx::Error::Decode("an unknown stream".into()))?;
+        let epoch = u32::try_from(epoch).map_err(|error| sqlx::Error::Decode(error.into()))?;
+        Ok((Lane { source, epoch, stream }, number.cast_unsigned()))
+    });
+    Ok(Order::new(lanes.collect::<Result<Vec<_>, sqlx::Error>>()?))
+}
+
+/// Says what is wrong, once, and whether to go on trying.
+fn suffer(kit: &Kit, shared: &Shared, error: sqlx::Error) -> Result<(), Broken> {
+    let since = match &*shared.condition.borrow() {
+        Condition::Working => kit.now(),
+        Condition::Full { since } | Condition::Away { since } | Condition::Broken { since } => *since,
+    };
+    let condition = match Fault::of(&error) {
+        Fault::Full => Condition::Full { since },
+        Fault::Away => Condition::Away { since },
+        // A statement of ours that fails will fail again: better to stop than to turn in a circle unheard.
+        Fault::Broken | Fault::Constraint | Fault::Statement => Condition::Broken { since },
+    };
+    let news = *shared.condition.borrow() != condition;
+    if news {
+        tracing::error!(error = %chain(&error), ?condition, "events are not taken: nothing is acknowledged");
+        shared.condition.send_replace(condition.clone());
+    }
+    match condition {
+        Condition::Broken { .. } => Err(Broken(error)),
+        Condition::Working | Condition::Full { .. } | Condition::Away { .. } => Ok(()),
+    }
+}
+
+fn recovered(shared: &Shared) {
+    if *shared.condition.borrow() != Condition::Working {
+        tracing::info!("events are taken again");
+        shared.condition.send_replace(Condition::Working);
+    }
+}
+
+/// Signs where the chain stands. One that cannot be signed now is signed later: it proves less, and loses nothing.
+async fn sign(kit: &Kit, shared: &Shared) -> Result<(), Broken> {
+    match kit.checkpoint().await {
+        Ok(()) => Ok(()),
+        Err(error) => suffer(kit, shared, error),
+    }
+}

@@ -1,0 +1,33 @@
+//! The journal: every fact, appended once, in a hash chain with signed checkpoints.
+//!
+//! Records are appended inside a [`crate::Tx`]; [`verify`] walks the whole chain offline and names the first altered
+//! record. Bodies hold pseudonymous ids and hashes only, so that deleting a person keeps the chain valid.
+
+mod append;
+mod checkpoint;
+mod read;
+mod record;
+mod verify;
+
+pub(crate) use append::{Chain, Mark};
+pub use checkpoint::{Checkpoint, CheckpointLog};
+pub(crate) use checkpoint::{Signer, hex};
+pub use read::{events_after, events_before, newest};
+pub use record::{NewEvent, StoredEvent, Stream};
+pub use verify::{Finding, Report, VerifyError, verify};
+
+use crate::db::Migration;
+
+/// The schema of the journal and the operators.
+pub const MIGRATIONS: &[Migration] = &[
+    Migration { slice: "kit", number: 1, sql: include_str!("../migrations/001_journal.sql") },
+    Migration { slice: "kit", number: 2, sql: include_str!("../migrations/002_operators.sql") },
+];
+
+pub(crate) fn statements() -> impl Iterator<Item = &'static (&'static str, &'static str)> {
+    append::STATEMENTS
+        .iter()
+        .chain(crate::ingest::STATEMENTS)
+        .chain(read::STATEMENTS)
+        .chain(verify::STATEMENTS)
+}

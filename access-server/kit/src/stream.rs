@@ -1,0 +1,92 @@
+//! What is journaled, told to whoever watches, as it is committed.
+//!
+//! A reader that begins with a place in the journal is first given what it missed. One that falls more than
+//! [`RING`] records behind is dropped, never waited for: it comes back with the last place it saw.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+
+use sqlx::AnyPool;
+use tokio::sync::broadcast;
+use tokio::sync::broadcast::error::RecvError;
+
+use crate::journal::{StoredEvent, events_after, newest};
+
+/// Records a reader may fall behind.
+pub const RING: usize = 4096;
+/// Records a returning reader is given again at most; older ones are for the event search.
+pub const REPLAY: u64 = 10_000;
+const PAGE: u32 = 256;
+
+/// The stream of journaled events.
+#[derive(Clone, Debug)]
+pub struct EventStream {
+    sender: broadcast::Sender<Arc<StoredEvent>>,
+    pool: AnyPool,
+}
+
+impl EventStream {
+    pub(crate) fn new(pool: AnyPool) -> Self {
+        Self { sender: broadcast::channel(RING).0, pool }
+    }
+
+    pub(crate) fn tell(&self, event: Arc<StoredEvent>) {
+        // An error means that nobody watches.
+        let _ = self.sender.send(event);
+    }
+
+    /// Begins reading: after the place given, or with what comes next.
+    ///
+    /// # Errors
+    /// When the journal cannot be read.
+    pub async fn subscribe(&self, after: Option<u64>) -> Result<Reader, sqlx::Error> {
+        // First listen, then look where the journal ends: nothing falls between.
+        let live = self.sender.subscribe();
+        let end = newest(&self.pool).await?;
+        let last = after.unwrap_or(end).min(end).max(end.saturating_sub(REPLAY));
+        Ok(Reader { live, pool: self.pool.clone(), last, until: end, held: VecDeque::new() })
+    }
+}
+
+/// One reader of the stream.
+#[derive(Debug)]
+pub struct Reader {
+    live: broadcast::Receiver<Arc<StoredEvent>>,
+    pool: AnyPool,
+    last: u64,
+    until: u64,
+    held: VecDeque<Arc<StoredEvent>>,
+}
+
+impl Reader {
+    /// The next record, in the journal's order; `None` when this reader fell too far behind or the journal cannot
+    /// be read: begin again after the last one seen. May be dropped while waiting without losing a record.
+    pub async fn next(&mut self) -> Option<Arc<StoredEvent>> {
+        loop {
+            if let Some(event) = self.held.pop_front() {
+                if event.seq <= self.last {
+                    continue;
+                }
+                self.last = event.seq;
+                return Some(event);
+            }
+            if self.last < self.until {
+                self.held.extend(events_after(&self.pool, self.last, PAGE).await.ok()?);
+                if self.held.is_empty() {
+                    self.until = self.last;
+                }
+                continue;
+            }
+            let event = match self.live.recv().await {
+                Ok(event) => event,
+                Err(RecvError::Lagged(_) | RecvError::Closed) => return None,
+            };
+            if event.seq > self.last + 1 {
+                // Another process journaled in between (an operator added on the command line): read it from there.
+                self.until = event.seq;
+            } else {
+                self.held.push_back(event);
+            }
+        }
+    }
+}

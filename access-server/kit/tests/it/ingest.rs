@@ -1,0 +1,237 @@
+//! Events enter once, in order, and are told only when they are safe.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use kit::ingest::{self, Committed, Condition, Ingest, Lane, Offer, Reactions};
+use kit::journal::{NewEvent, Stream, events_after, verify};
+use kit::testing::{Site, sites};
+use kit::{Kit, Migration, StoredEvent, Tx};
+use tokio::sync::mpsc;
+use tokio::task::JoinHandle;
+
+type Answer = (u64, Vec<u32>);
+
+struct Running {
+    ingest: Ingest<u32>,
+    committed: mpsc::Receiver<Committed<u32>>,
+    task: JoinHandle<Result<(), ingest::Broken>>,
+}
+
+fn start(kit: &Kit, reactions: Reactions) -> Running {
+    let (ingest, queue) = ingest::queue(1000);
+    let (sender, committed) = mpsc::channel(1000);
+    let task = tokio::spawn(ingest::run(kit.clone(), queue, reactions, sender));
+    Running { ingest, committed, task }
+}
+
+impl Running {
+    fn offer(&self, numbers: impl IntoIterator<Item = u64>, token: u32) {
+        let events = numbers.into_iter().map(event).collect();
+        self.ingest.offer(Offer { lane: lane(), events, token }).unwrap();
+    }
+
+    async fn answer(&mut self) -> Answer {
+        let committed =
+            tokio::time::timeout(Duration::from_secs(20), self.committed.recv()).await.unwrap().unwrap();
+        assert_eq!(committed.complete.len(), 1);
+        assert_eq!(committed.complete[0].0, lane());
+        (committed.complete[0].1, committed.tokens)
+    }
+
+    async fn stop(self) {
+        drop(self.ingest);
+        self.task.await.unwrap().unwrap();
+    }
+}
+
+fn lane() -> Lane {
+    Lane { source: "controller-1".into(), epoch: 9, stream: Stream::Bulk }
+}
+
+fn event(number: u64) -> NewEvent {
+    let Lane { source, epoch, stream } = lane();
+    NewEvent {
+        source,
+        epoch,
+        stream,
+        number,
+        at: 5,
+        kind: "door".into(),
+        body: format!("{{\"door\":{number}}}"),
+    }
+}
+
+async fn numbers(site: &Site) -> Vec<u64> {
+    let events = events_after(site.kit.read(), 0, 100_000).await.unwrap();
+    let report = verify(site.kit.read(), site.kit.keys().journal_public(), &[]).await.unwrap();
+    assert_eq!((report.records, report.finding), (events.len() as u64, None));
+    events.iter().filter(|event| event.source == "controller-1").map(|event| event.number).collect()
+}
+
+#[tokio::test]
+async fn duplicates_are_acknowledged_and_not_journaled() {
+    for site in sites(&[]).await {
+        let mut running = start(&site.kit, Reactions::default());
+        running.offer(1..=3, 7);
+        assert_eq!(running.answer().await, (3, vec![7]));
+        running.offer(1..=5, 8);
+        assert_eq!(running.answer().await, (5, vec![8]));
+        running.offer([2], 9);
+        assert_eq!(running.answer().await, (5, vec![9]));
+        assert_eq!((running.ingest.counts().accepted, running.ingest.counts().duplicates), (5, 4));
+        running.stop().await;
+        assert_eq!(numbers(&site).await, [1, 2, 3, 4, 5]);
+    }
+}
+
+#[tokio::test]
+async fn a_gap_is_waited_for_and_disorder_is_mended() {
+    for site in sites(&[]).await {
+        let mut running = start(&site.kit, Reactions::default());
+        running.offer([2, 3], 1);
+        assert_eq!(running.answer().await, (0, vec![1]), "nothing is complete");
+        running.offer([6, 5], 2);
+        assert_eq!(running.answer().await, (0, vec![2]));
+        running.offer([1], 3);
+        assert_eq!(running.answer().await, (3, vec![3]), "up to the next gap");
+        running.offer([4], 4);
+        assert_eq!(running.answer().await, (6, vec![4]));
+        running.stop().await;
+        assert_eq!(numbers(&site).await, [1, 2, 3, 4, 5, 6]);
+    }
+}
+
+/// The server dies after its commit and before its acknowledgement: the source sends everything again.
+#[tokio::test]
+async fn what_was_committed_but_not_acknowledged_comes_again_and_is_not_doubled() {
+    for site in sites(&[]).await {
+        let mut first = start(&site.kit, Reactions::default());
+        first.offer(1..=40, 1);
+        first.answer().await;
+        first.offer(41..=50, 2);
+        while first.ingest.counts().accepted < 50 {
+            tokio::task::yield_now().await;
+        }
+        first.task.abort();
+        let mut second = start(&site.kit, Reactions::default());
+        second.offer(41..=50, 1);
+        assert_eq!(second.answer().await, (50, vec![1]));
+        second.stop().await;
+        assert_eq!(numbers(&site).await, (1..=50).collect::<Vec<_>>());
+    }
+}
+
+#[tokio::test]
+async fn what_is_queued_goes_into_one_commit() {
+    for site in sites(&[]).await {
+        let blocker = site.kit.begin().await.unwrap();
+        let mut running = start(&site.kit, Reactions::default());
+        running.offer([1], 0);
+        tokio::task::yield_now().await;
+        for number in 2..=300 {
+            running.offer([number], u32::try_from(number).unwrap());
+        }
+        drop(blocker);
+        let mut complete = 0;
+        while complete < 300 {
+            complete = running.answer().await.0;
+        }
+        assert!(running.ingest.counts().commits <= 3, "{:?}", running.ingest.counts());
+        running.stop().await;
+        assert_eq!(numbers(&site).await.len(), 300);
+    }
+}
+
+const TALLY: &[Migration] = &[Migration {
+    slice: "tally",
+    number: 1,
+    sql: "CREATE TABLE tally (number INTEGER PRIMARY KEY CHECK (number <> 13)) STRICT;",
+}];
+
+fn tally<'a>(tx: &'a mut Tx, events: &'a [Arc<StoredEvent>]) -> ingest::Reacting<'a> {
+    Box::pin(async move {
+        for event in events {
+            sqlx::query("INSERT INTO tally (number) VALUES ($1)")
+                .bind(event.number.cast_signed())
+                .execute(&mut **tx)
+                .await?;
+            if event.number == 4 {
+                tx.record("tally.four", &serde_json::json!({})).await?;
+            }
+        }
+        Ok(())
+    })
+}
+
+#[tokio::test]
+async fn reactions_are_part_of_the_commit_and_a_failing_one_costs_no_event() {
+    for site in sites(TALLY).await {
+        let mut reader = site.kit.events().subscribe(None).await.unwrap();
+        let mut running = start(&site.kit, Reactions::default().with("tally", tally));
+        running.offer(1..=20, 1);
+        assert_eq!(running.answer().await, (20, vec![1]));
+        assert_eq!(running.ingest.counts().unreacted, 1);
+        running.stop().await;
+        let (tallied,): (i64,) =
+            sqlx::query_as("SELECT COUNT(*) FROM tally").fetch_one(site.kit.read()).await.unwrap();
+        assert_eq!(tallied, 19, "all but the one that cannot be");
+        assert_eq!(numbers(&site).await.len(), 20);
+        let mut told = Vec::new();
+        for _ in 0..21 {
+            told.push(reader.next().await.unwrap());
+        }
+        assert!(told.iter().zip(1..).all(|(event, seq)| event.seq == seq));
+        assert_eq!(
+            told.iter().filter(|event| event.kind == "tally.four").count(),
+            1,
+            "undone work is not told"
+        );
+    }
+}
+
+static AWAY: AtomicBool = AtomicBool::new(false);
+
+fn sometimes_away<'a>(_tx: &'a mut Tx, _events: &'a [Arc<StoredEvent>]) -> ingest::Reacting<'a> {
+    Box::pin(async move { if AWAY.load(Ordering::SeqCst) { Err(sqlx::Error::PoolTimedOut) } else { Ok(()) } })
+}
+
+#[tokio::test]
+async fn an_absent_database_is_waited_for_without_a_word_of_success() {
+    for site in sites(&[]).await {
+        AWAY.store(true, Ordering::SeqCst);
+        let mut running = start(&site.kit, Reactions::default().with("away", sometimes_away));
+        let mut condition = running.ingest.condition();
+        running.offer(1..=3, 1);
+        condition.wait_for(|condition| matches!(condition, Condition::Away { .. })).await.unwrap();
+        assert!(running.committed.try_recv().is_err(), "nothing is acknowledged");
+        assert_eq!(events_after(site.kit.read(), 0, 10).await.unwrap().len(), 0);
+        AWAY.store(false, Ordering::SeqCst);
+        assert_eq!(running.answer().await, (3, vec![1]));
+        assert_eq!(*running.ingest.condition().borrow(), Condition::Working);
+        running.stop().await;
+        assert_eq!(numbers(&site).await, [1, 2, 3]);
+    }
+}
+
+#[tokio::test]
+async fn stopping_signs_the_end() {
+    for site in sites(&[]).await {
+        let mut running = start(&site.kit, Reactions::default());
+        running.offer(1..=3, 1);
+        running.answer().await;
+        running.stop().await;
+        let report = verify(site.kit.read(), site.kit.keys().journal_public(), &[]).await.unwrap();
+        assert_eq!(report.signed_up_to, 3);
+    }
+}
+
+#[tokio::test]
+async fn malformed_payloads_are_counted_and_told_once_a_source() {
+    let (ingest, _queue) = ingest::queue::<()>(1);
+    assert!(ingest.malformed("controller-1"));
+    assert!(!ingest.malformed("controller-1"));
+    assert!(ingest.malformed("controller-2"));
+    assert_eq!(ingest.counts().malformed, 3);
+}
