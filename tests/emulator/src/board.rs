@@ -30,6 +30,9 @@ const LONGEST_FLASH_PATH: usize = 254;
 const PORT_BASES: [u32; 7] =
     [0x4000_4000, 0x4000_5000, 0x4000_6000, 0x4000_7000, 0x4002_4000, 0x4002_5000, 0x4002_6000];
 
+/// The data register's offset that shows all pins of a port.
+const ALL_PINS: u32 = 0xFF << 2;
+
 /// How to start a board.
 #[derive(Clone)]
 pub struct Setup {
@@ -369,15 +372,19 @@ fn keep_running(wires: &Wires, events: &Receiver<Value>, resets: &AtomicU32) {
         if event["event"] != "SHUTDOWN" || event["data"]["reason"] != "guest-reset" {
             continue;
         }
+        resets.fetch_add(1, Ordering::AcqRel);
         if reset(wires).is_err() {
             return;
         }
-        resets.fetch_add(1, Ordering::AcqRel);
     }
 }
 
 fn reset(wires: &Wires) -> Result<(), EmulatorError> {
     let ask = |command: &str, arguments: Value| wires.qmp.ask(command, arguments);
+    // A real pin lets go of its output in reset; QEMU's does so without an edge, and would not tell the next one either.
+    for base in PORT_BASES {
+        wires.qtest.ask(&format!("writel {:#x} 0", base + ALL_PINS))?;
+    }
     ask("set-action", json!({ "reboot": "reset" }))?;
     ask("system_reset", json!({}))?;
     while ask("query-status", json!({}))?["status"] != "prelaunch" {

@@ -82,18 +82,18 @@ impl Pins {
         Ok(Self { inputs, outputs, address, address_base: target.address_base, wiegand, streamed })
     }
 
-    /// The `loopback` image: inputs `in0`…`in3` on port D, outputs `out0`…`out3` on port F.
+    /// The `loopback` image: inputs `in0`…`in3` on port D go to outputs `out0`…`out3` on port F; `in4` makes it panic, `in5` hang.
     pub fn loopback() -> Self {
-        let lines = |prefix: &str, port| {
-            (0..4)
+        let lines = |prefix: &str, port, count| {
+            (0..count)
                 .map(|number| {
                     (format!("{prefix}{number}"), Line { pin: Pin { port, number }, active_high: true })
                 })
                 .collect()
         };
         Self {
-            inputs: lines("in", 3),
-            outputs: lines("out", 5),
+            inputs: lines("in", 3, 6),
+            outputs: lines("out", 5, 4),
             address: Vec::new(),
             address_base: 0,
             wiegand: Vec::new(),

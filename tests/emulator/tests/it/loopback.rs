@@ -92,3 +92,36 @@ fn unknown_names_are_told() {
     let error = emulator::Image::named("no-such-image").expect_err("no such image").to_string();
     assert!(error.contains("no-such-image not found: run `cargo build --release"), "{error}");
 }
+
+/// Outputs on, then the board fails by `fault`: they go off, the board starts again and says why it did.
+fn fails_safe(fault: &str, cause: &str) {
+    let (board, _folder) = loopback(None, fault);
+    let since = Instant::now();
+    board.press("in0").expect("pressed");
+    board.edge("out0", true, since, SOON).expect("on");
+    board.release("in0").expect("released");
+    board.edge("out0", false, since, SOON).expect("off");
+    board.press("in1").expect("pressed");
+    board.edge("out1", true, since, SOON).expect("on");
+
+    let failed = Instant::now();
+    board.press(fault).expect("pressed");
+    let safe = board.edge("out1", false, failed, SOON).expect("safe outputs");
+    board.release(fault).expect("released");
+    board.wait_console(&format!("ready after {cause}"), SOON).expect("started again");
+    println!("{cause}: outputs safe after {:?} (emulated)", safe - failed);
+    assert!(board.resets() >= 1);
+    board.wait_output("out1", true, SOON).expect("the wire is still pulled");
+    let mut line = board.uart().expect("powered");
+    assert_eq!(exchange(&mut line, b"and it works"), b"and it works");
+}
+
+#[test]
+fn a_panic_makes_outputs_safe_and_starts_again() {
+    fails_safe("in4", "Panic");
+}
+
+#[test]
+fn a_hang_is_ended_by_the_watchdog() {
+    fails_safe("in5", "Watchdog");
+}

@@ -1,4 +1,5 @@
-//! A board without logic: sends back what it receives, and puts port D on port F. The emulator's own tests measure with it.
+//! A board without logic: sends back what it receives, and puts port D's pins 0..=3 on port F. Pin 4 makes it panic, pin 5 makes it hang.
+//! The emulator's own tests measure with it.
 #![no_std]
 #![no_main]
 
@@ -6,11 +7,16 @@ use core::fmt::Write as _;
 
 use board_tasks::changed;
 use embassy_executor::Spawner;
+use embassy_time::Timer;
 use embedded_hal::digital::{InputPin, OutputPin};
+use embedded_hal_async::digital::Wait;
 use embedded_io_async::{Read, Write};
-use lm3s6965::{Chip, Console, Input, Output, Pin, Port, Receiver, Transmitter, run, set_safe_outputs};
+use lm3s6965::{
+    Chip, Console, Input, Output, Pin, Port, Receiver, Transmitter, Watchdog, run, set_safe_outputs,
+};
 
 const LINES: usize = 4;
+const WATCHDOG_MS: u32 = 500;
 
 static OFF: [(Pin, bool); LINES] = [
     (Pin::new(Port::F, 0), false),
@@ -22,12 +28,16 @@ static OFF: [(Pin, bool); LINES] = [
 #[cortex_m_rt::entry]
 fn main() -> ! {
     set_safe_outputs(&OFF);
-    let (mut chip, _) = Chip::start();
+    let (mut chip, reset) = Chip::start();
     let (receiver, transmitter) = chip.uart(115_200);
+    let watchdog = chip.watchdog(WATCHDOG_MS);
     run(|spawner: Spawner| {
         spawner.spawn(echo(receiver, transmitter).expect("spawned once"));
         spawner.spawn(mirror().expect("spawned once"));
-        let _ = writeln!(Console, "loopback ready");
+        spawner.spawn(feed(watchdog).expect("spawned once"));
+        spawner.spawn(panic_when_told().expect("spawned once"));
+        spawner.spawn(hang_when_told().expect("spawned once"));
+        let _ = writeln!(Console, "loopback ready after {reset:?}");
     })
 }
 
@@ -52,5 +62,27 @@ async fn mirror() {
             *level = high;
             let Ok(()) = if high { output.set_high() } else { output.set_low() };
         }
+    }
+}
+
+#[embassy_executor::task]
+async fn feed(mut watchdog: Watchdog) {
+    loop {
+        watchdog.feed();
+        Timer::after_millis(u64::from(WATCHDOG_MS) / 5).await;
+    }
+}
+
+#[embassy_executor::task]
+async fn panic_when_told() {
+    let Ok(()) = Input::new(Pin::new(Port::D, 4)).wait_for_high().await;
+    panic!("told to");
+}
+
+#[embassy_executor::task]
+async fn hang_when_told() {
+    let Ok(()) = Input::new(Pin::new(Port::D, 5)).wait_for_high().await;
+    loop {
+        cortex_m::asm::nop();
     }
 }
