@@ -11,6 +11,7 @@ pub mod db;
 pub mod ingest;
 pub mod journal;
 pub mod keys;
+pub mod link;
 pub mod live;
 pub mod pki;
 pub mod problem;

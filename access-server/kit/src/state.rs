@@ -13,6 +13,8 @@ use crate::clock::{Clock, Micros};
 use crate::db::{Db, Engine};
 use crate::journal::{Chain, Checkpoint, CheckpointLog, Mark, NewEvent, StoredEvent};
 use crate::keys::Keys;
+use crate::link::Link;
+use crate::live::LiveTable;
 use crate::stream::EventStream;
 
 /// The state shared by the slices, the console and the server. Cheap to clone.
@@ -26,6 +28,8 @@ struct Inner {
     keys: Keys,
     events: EventStream,
     attempts: Attempts,
+    live: LiveTable,
+    link: Link,
     log: Option<Mutex<CheckpointLog>>,
 }
 
@@ -37,7 +41,16 @@ impl Kit {
     pub fn new(db: Db, clock: Clock, keys: Keys, checkpoint_log: Option<&Path>) -> std::io::Result<Self> {
         let log = checkpoint_log.map(CheckpointLog::open).transpose()?.map(Mutex::new);
         let events = EventStream::new(db.read().clone());
-        Ok(Self(Arc::new(Inner { db, clock, keys, events, attempts: Attempts::default(), log })))
+        Ok(Self(Arc::new(Inner {
+            db,
+            clock,
+            keys,
+            events,
+            attempts: Attempts::default(),
+            live: LiveTable::default(),
+            link: Link::default(),
+            log,
+        })))
     }
 
     /// UTC microseconds now.
@@ -68,6 +81,18 @@ impl Kit {
     #[must_use]
     pub fn events(&self) -> &EventStream {
         &self.0.events
+    }
+
+    /// What devices look like now.
+    #[must_use]
+    pub fn live(&self) -> &LiveTable {
+        &self.0.live
+    }
+
+    /// The way out to devices.
+    #[must_use]
+    pub fn link(&self) -> &Link {
+        &self.0.link
     }
 
     pub(crate) fn attempts(&self) -> &Attempts {

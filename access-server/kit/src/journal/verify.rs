@@ -147,7 +147,7 @@ async fn signed(
     public_key: &[u8],
     log: &[Checkpoint],
 ) -> Result<(BTreeMap<u64, Checkpoint>, Option<Finding>), sqlx::Error> {
-    let rows: Vec<(i64, i64, Vec<u8>, i64, Vec<u8>)> = sqlx::query_as(CHECKPOINTS).fetch_all(pool).await?;
+    let rows = sqlx::query_as::<_, (i64, i64, Vec<u8>, i64, Vec<u8>)>(CHECKPOINTS).fetch_all(pool).await?;
     let mut good = BTreeMap::new();
     let mut numbered = HashMap::new();
     let mut finding = None;

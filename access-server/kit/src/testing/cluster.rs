@@ -82,7 +82,7 @@ fn spawn(home: &Path, root: bool) {
     } else {
         Command::new("sh")
     };
-    command
+    let child = command
         .args(["-c", SCRIPT, "cluster.sh"])
         .arg(home)
         .arg(bin)
@@ -93,6 +93,8 @@ fn spawn(home: &Path, root: bool) {
         .process_group(0)
         .spawn()
         .expect("sh and setpriv are part of Debian");
+    // It outlives this process on purpose: it watches the lock that every user of the cluster holds.
+    drop(child);
 }
 
 /// The newest PostgreSQL that Debian's packages installed.
