@@ -80,6 +80,7 @@ impl Role {
     }
 }
 
+#[cfg(feature = "testing")]
 pub(crate) fn statements() -> impl Iterator<Item = &'static (&'static str, &'static str)> {
     operators::STATEMENTS.iter().chain(session::STATEMENTS)
 }

@@ -24,6 +24,7 @@ pub const MIGRATIONS: &[Migration] = &[
     Migration { slice: "kit", number: 2, sql: include_str!("../migrations/002_operators.sql") },
 ];
 
+#[cfg(feature = "testing")]
 pub(crate) fn statements() -> impl Iterator<Item = &'static (&'static str, &'static str)> {
     append::STATEMENTS
         .iter()
