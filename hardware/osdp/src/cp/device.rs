@@ -10,7 +10,7 @@ use crate::control::OutputAction;
 use crate::secure::{Handshake, Key, Session, sealed_len};
 use crate::status::{Capability, Identity, function};
 use crate::time::Micros;
-use crate::wire::{MIN_FRAME_BUFFER, Sequence, Writer};
+use crate::wire::{Check, MIN_FRAME_BUFFER, Sequence, Writer};
 
 /// Longest data of a queued command in bytes.
 pub(super) const MAX_COMMAND: usize = 256;
@@ -48,7 +48,9 @@ pub struct DeviceStatistics {
 
 #[derive(Debug)]
 pub(super) struct Job {
-    pub(super) token: Token,
+    /// `None` for what the panel does of itself.
+    pub(super) token: Option<Token>,
+    pub(super) serial: u32,
     pub(super) code: u8,
     pub(super) data: Vec<u8, MAX_COMMAND>,
     pub(super) expires_at: Micros,
@@ -101,7 +103,7 @@ pub(super) enum Purpose {
     Phase,
     Startup(Startup),
     Poll,
-    Job { token: Token, expires_at: Micros, urgent: bool },
+    Job { token: Option<Token>, expires_at: Micros, urgent: bool },
     Rekey(Token),
     File(Token),
 }
@@ -165,6 +167,9 @@ pub(super) struct Device<const QUEUE: usize> {
     pub(super) next_sequence: Sequence,
     pub(super) outstanding: Option<Outstanding>,
     pub(super) queue: Vec<Job, QUEUE>,
+    next_serial: u32,
+    /// Differs from the configured one once the device has shown that it cannot do that.
+    pub(super) check: Check,
     pub(super) startup: Startup,
     pub(super) identity: Option<Identity>,
     pub(super) capabilities: Vec<Capability, 32>,
@@ -184,8 +189,11 @@ pub(super) struct Device<const QUEUE: usize> {
 
 impl<const QUEUE: usize> Device<QUEUE> {
     pub(super) fn new(config: DeviceConfig, now: Micros) -> Self {
+        let check = config.check;
         Self {
             config,
+            check,
+            next_serial: 0,
             phase: Phase::Probe { at: now },
             standing: Standing::Unknown,
             channel: Channel::Clear,
@@ -242,11 +250,11 @@ impl<const QUEUE: usize> Device<QUEUE> {
         let buffer = line.map_or(MIN_FRAME_BUFFER, |line| usize::from(line.size()));
         let buffer = buffer.max(MIN_FRAME_BUFFER);
         // With padding 15 bytes less than a whole number of blocks fit for certain.
-        (0..=MAX_COMMAND).rev().find(|&len| sealed_len(len, self.config.check) <= buffer).unwrap_or(0)
+        (0..=MAX_COMMAND).rev().find(|&len| sealed_len(len, self.check) <= buffer).unwrap_or(0)
     }
 
     /// Whether the device can be sent this at all.
-    pub(super) fn check(&self, command: &Command<'_>) -> Result<(), SubmitError> {
+    fn offers(&self, command: &Command<'_>) -> Result<(), SubmitError> {
         let offers = |function| match self.capability(function) {
             Some(line) => Ok(line),
             None => Err(SubmitError::Unsupported { function }),
@@ -295,7 +303,7 @@ impl<const QUEUE: usize> Device<QUEUE> {
         &mut self,
         now: Micros,
         command: &Command<'_>,
-        token: Token,
+        token: Option<Token>,
         expires_at: Micros,
     ) -> Result<(), SubmitError> {
         if !self.is_online() {
@@ -304,7 +312,7 @@ impl<const QUEUE: usize> Device<QUEUE> {
         if expires_at <= now {
             return Err(SubmitError::Expired);
         }
-        self.check(command)?;
+        self.offers(command)?;
         let mut data = Vec::new();
         data.resize_default(MAX_COMMAND).expect("its capacity is MAX_COMMAND");
         let mut writer = Writer::new(&mut data);
@@ -315,7 +323,9 @@ impl<const QUEUE: usize> Device<QUEUE> {
             return Err(SubmitError::TooLong);
         }
         let urgent = moves_an_output(command);
-        let job = Job { token, code: command.code(), data, expires_at, urgent, verdict: None };
+        self.next_serial = self.next_serial.wrapping_add(1);
+        let (serial, code) = (self.next_serial, command.code());
+        let job = Job { token, serial, code, data, expires_at, urgent, verdict: None };
         self.queue.push(job).map_err(|_| SubmitError::Full)
     }
 
@@ -325,16 +335,21 @@ impl<const QUEUE: usize> Device<QUEUE> {
         open().find(|job| job.urgent).or_else(|| open().next())
     }
 
-    pub(super) fn take_job(&mut self, token: Token) -> Option<Job> {
-        let at = self.queue.iter().position(|job| job.token == token && job.verdict.is_none())?;
+    pub(super) fn take_job(&mut self) -> Option<Job> {
+        let serial = self.next_job()?.serial;
+        let at = self.queue.iter().position(|job| job.serial == serial)?;
         Some(self.queue.remove(at))
     }
 
     /// Takes a job out of the queue that only waits to be told about.
     pub(super) fn take_verdict(&mut self) -> Option<(Token, Failure)> {
-        let at = self.queue.iter().position(|job| job.verdict.is_some())?;
-        let job = self.queue.remove(at);
-        Some((job.token, job.verdict?))
+        while let Some(at) = self.queue.iter().position(|job| job.verdict.is_some()) {
+            let job = self.queue.remove(at);
+            if let (Some(token), Some(failure)) = (job.token, job.verdict) {
+                return Some((token, failure));
+            }
+        }
+        None
     }
 
     pub(super) fn expire(&mut self, now: Micros) {
@@ -351,17 +366,21 @@ impl<const QUEUE: usize> Device<QUEUE> {
         }
     }
 
+    /// When a waiting command's time is over.
     pub(super) fn next_expiry(&self) -> Option<Micros> {
         let queued = self.queue.iter().filter(|job| job.verdict.is_none()).map(|job| job.expires_at).min();
-        let sent = match self.outstanding.as_ref().map(|sent| sent.purpose) {
-            Some(Purpose::Job { expires_at, .. }) => Some(expires_at),
-            Some(
-                Purpose::Phase | Purpose::Startup(_) | Purpose::Poll | Purpose::Rekey(_) | Purpose::File(_),
-            )
-            | None => None,
-        };
-        let rekey = self.rekey.as_ref().map(|rekey| rekey.expires_at);
-        [queued, sent, rekey].into_iter().flatten().min()
+        let rekey = self.rekey.as_ref().filter(|rekey| !rekey.sent).map(|rekey| rekey.expires_at);
+        queued.into_iter().chain(rekey).min()
+    }
+
+    /// When the sent command's time is over.
+    pub(super) fn sent_expiry(&self) -> Option<Micros> {
+        match self.outstanding.as_ref()?.purpose {
+            Purpose::Job { expires_at, .. } => Some(expires_at),
+            Purpose::Phase | Purpose::Startup(_) | Purpose::Poll | Purpose::Rekey(_) | Purpose::File(_) => {
+                None
+            }
+        }
     }
 
     /// When something may be sent to the device, and how urgent it is.

@@ -132,7 +132,7 @@ impl<const DEVICES: usize, const QUEUE: usize> Cp<DEVICES, QUEUE> {
         expires_at: Micros,
     ) -> Result<(), SubmitError> {
         let index = self.find(address).ok_or(SubmitError::UnknownDevice)?;
-        self.devices[index].enqueue(now, command, token, expires_at)
+        self.devices[index].enqueue(now, command, Some(token), expires_at)
     }
 
     /// Takes back a command that has not been sent; it fails with [`Failure::Cancelled`]. `false` if there
@@ -140,7 +140,7 @@ impl<const DEVICES: usize, const QUEUE: usize> Cp<DEVICES, QUEUE> {
     pub fn cancel(&mut self, address: Address, token: Token) -> bool {
         let Some(index) = self.find(address) else { return false };
         let mut waiting = self.devices[index].queue.iter_mut();
-        match waiting.find(|job| job.token == token && job.verdict.is_none()) {
+        match waiting.find(|job| job.token == Some(token) && job.verdict.is_none()) {
             Some(job) => {
                 job.verdict = Some(Failure::Cancelled);
                 true
@@ -202,13 +202,16 @@ impl<const DEVICES: usize, const QUEUE: usize> Cp<DEVICES, QUEUE> {
         self.devices[index].file.as_mut().is_some_and(|file| file.provide(data))
     }
 
-    /// Gives up a file transfer; it fails with [`Failure::Cancelled`], and the device is told to abort.
+    /// Gives up a file transfer and tells the device to abort. No event follows; `false` if there was none.
     pub fn cancel_file(&mut self, now: Micros, address: Address) -> bool {
         let Some(index) = self.find(address) else { return false };
-        let Some(file) = self.devices[index].file.take() else { return false };
-        // Without a place in the queue the device finds out by itself: no more blocks come.
-        let _ = self.devices[index].enqueue(now, &Command::Abort, file.token, now + 1_000_000);
-        true
+        let device = &mut self.devices[index];
+        let was = device.file.take().is_some();
+        if was && device.enqueue(now, &Command::Abort, None, now + 1_000_000).is_err() {
+            // Off-line, or no place in the queue: the device finds out because no more blocks come.
+            device.statistics.unusable = device.statistics.unusable.saturating_add(1);
+        }
+        was
     }
 
     /// Changes how a device is spoken to, for example opens an install window; the session begins anew.
@@ -292,13 +295,21 @@ impl<const DEVICES: usize, const QUEUE: usize> Cp<DEVICES, QUEUE> {
                 due.map(|at| at.max(from))
             }
         };
-        let devices = self.devices.iter().flat_map(|device| {
-            let offline = device.is_online().then_some(device.alive_at + self.config.offline_after);
+        let waiting_for = match self.bus {
+            Bus::Waiting { device, .. } => Some(device),
+            Bus::Idle { .. } => None,
+        };
+        let devices = self.devices.iter().enumerate().flat_map(move |(index, device)| {
+            // What was sent is judged when its reply is no longer waited for.
+            let judged = waiting_for != Some(index);
+            let offline =
+                (judged && device.is_online()).then_some(device.alive_at + self.config.offline_after);
+            let sent = device.sent_expiry().filter(|_| judged);
             let window = match device.config.security {
                 DeviceSecurity::Install { until, .. } => Some(until),
                 DeviceSecurity::Clear | DeviceSecurity::Required(_) => None,
             };
-            [offline, window, device.next_expiry()].into_iter().flatten()
+            [offline, sent, window, device.next_expiry()].into_iter().flatten()
         });
         bus.into_iter().chain(devices).min()
     }
@@ -381,6 +392,15 @@ impl<const DEVICES: usize, const QUEUE: usize> Cp<DEVICES, QUEUE> {
 
     fn tell(&mut self, event: Event) {
         self.events.push_back(event).expect("room was made sure of before anything was sent");
+    }
+
+    fn settle(&mut self, address: Address, token: Option<Token>, outcome: Result<(), Failure>) {
+        let Some(token) = token else { return };
+        let kind = match outcome {
+            Ok(()) => EventKind::Done(token),
+            Err(failure) => EventKind::Failed(token, failure),
+        };
+        self.tell(Event { address, kind });
     }
 
     /// The device whose turn it is: by class, in turn within a class.
@@ -505,7 +525,7 @@ impl<const DEVICES: usize, const QUEUE: usize> Cp<DEVICES, QUEUE> {
                 // It may have been carried out; repeating it now would be too late. Only a new session
                 // brings both sides back into step.
                 self.devices[index].restart(now);
-                self.tell(Event { address, kind: EventKind::Failed(token, Failure::Unconfirmed) });
+                self.settle(address, token, Err(Failure::Unconfirmed));
             }
         }
     }
@@ -528,7 +548,7 @@ impl<const DEVICES: usize, const QUEUE: usize> Cp<DEVICES, QUEUE> {
             self.tell(Event { address, kind: EventKind::Offline(reason) });
         }
         if let Some(Outstanding { purpose: Purpose::Job { token, .. }, .. }) = sent {
-            self.tell(Event { address, kind: EventKind::Failed(token, Failure::Offline) });
+            self.settle(address, token, Err(Failure::Offline));
         }
         if let Some(rekey) = rekey {
             self.tell(Event { address, kind: EventKind::Failed(rekey.token, Failure::Offline) });
@@ -544,7 +564,7 @@ impl<const DEVICES: usize, const QUEUE: usize> Cp<DEVICES, QUEUE> {
         let address = device.config.address;
         let file = device.file.take();
         if let Some(Outstanding { purpose: Purpose::Job { token, .. }, .. }) = device.restart(now) {
-            self.tell(Event { address, kind: EventKind::Failed(token, Failure::Interrupted) });
+            self.settle(address, token, Err(Failure::Interrupted));
         }
         if let Some(file) = file {
             self.tell(Event { address, kind: EventKind::Failed(file.token, Failure::Interrupted) });

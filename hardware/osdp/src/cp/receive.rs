@@ -12,6 +12,7 @@ use crate::reply::{Reply, code};
 use crate::secure::Handshake;
 use crate::status::{NakCode, function};
 use crate::time::Micros;
+use crate::wire::Check;
 
 /// Replies with a wrong MAC in a row after which the session is given up.
 const BAD_MACS: u32 = 3;
@@ -48,10 +49,23 @@ impl<const DEVICES: usize, const QUEUE: usize> Cp<DEVICES, QUEUE> {
             sent.tries = 1;
             return Verdict::Taken;
         }
-        let refused_sequence =
-            clear && frame.code == code::NAK && frame.data.first() == Some(&NakCode::Sequence.byte());
-        if frame.header.sequence != sent.sequence && !refused_sequence {
+        let refused = (clear && frame.code == code::NAK)
+            .then(|| frame.data.first().map(|&byte| NakCode::from_byte(byte)))
+            .flatten();
+        // A device that lost count answers with a number of its own.
+        if frame.header.sequence != sent.sequence && refused != Some(NakCode::Sequence) {
             return Verdict::Ignored;
+        }
+        if refused == Some(NakCode::Check) {
+            // Our frame was damaged on its way, or the device knows only the other kind of check.
+            if matches!(device.phase, Phase::Probe { .. }) && sent.tries > 1 {
+                device.check = match device.check {
+                    Check::Checksum => Check::Crc16,
+                    Check::Crc16 => Check::Checksum,
+                };
+                device.outstanding = None;
+            }
+            return Verdict::Damaged;
         }
         let (code, clear_data) = (frame.code, frame.data_at..frame.data_at + frame.data.len());
         let block = frame.security.map(|block| block.scs);
@@ -257,6 +271,12 @@ impl<const DEVICES: usize, const QUEUE: usize> Cp<DEVICES, QUEUE> {
         device.alive_at = now;
         let address = device.config.address;
         let secure = device.is_secure();
+        // After any interruption the device's state may be another.
+        device.startup = if device.capability(function::RECEIVE_BUFFER).is_some() {
+            Startup::ReceiveSize
+        } else {
+            Startup::LocalStatus
+        };
         if device.standing == Standing::Online {
             if secure {
                 self.tell(Event { address, kind: EventKind::SecureChannelUp });
@@ -264,11 +284,6 @@ impl<const DEVICES: usize, const QUEUE: usize> Cp<DEVICES, QUEUE> {
             return;
         }
         device.standing = Standing::Online;
-        device.startup = if device.capability(function::RECEIVE_BUFFER).is_some() {
-            Startup::ReceiveSize
-        } else {
-            Startup::LocalStatus
-        };
         let identity = device.identity;
         self.tell(Event { address, kind: EventKind::Online { identity, secure } });
     }
@@ -277,7 +292,8 @@ impl<const DEVICES: usize, const QUEUE: usize> Cp<DEVICES, QUEUE> {
     fn deliver(&mut self, index: usize, now: Micros, purpose: Purpose, reply: &Reply<'_>) {
         let address = self.devices[index].config.address;
         let token = match purpose {
-            Purpose::Job { token, .. } | Purpose::Rekey(token) | Purpose::File(token) => Some(token),
+            Purpose::Job { token, .. } => token,
+            Purpose::Rekey(token) | Purpose::File(token) => Some(token),
             Purpose::Phase | Purpose::Startup(_) | Purpose::Poll => None,
         };
         let refused = if let Reply::Nak(code, _) = reply { Some(*code) } else { None };
@@ -294,11 +310,8 @@ impl<const DEVICES: usize, const QUEUE: usize> Cp<DEVICES, QUEUE> {
             Purpose::Phase | Purpose::Poll => {}
             Purpose::Startup(question) => device.startup = question.next(),
             Purpose::Job { token, .. } => {
-                let kind = match refused {
-                    Some(code) => EventKind::Failed(token, Failure::Refused(code)),
-                    None => EventKind::Done(token),
-                };
-                self.tell(Event { address, kind });
+                let outcome = refused.map_or(Ok(()), |code| Err(Failure::Refused(code)));
+                self.settle(address, token, outcome);
             }
             Purpose::Rekey(token) => match refused {
                 Some(code) => {

@@ -44,10 +44,9 @@ impl<const QUEUE: usize> Device<QUEUE> {
     fn prepare_running(&mut self, now: Micros, bus: &BusConfig) {
         let exclusive = self.file.as_ref().is_some_and(|file| file.exclusive);
         if !exclusive {
-            if let Some(token) = self.next_job().map(|job| job.token)
-                && let Some(job) = self.take_job(token)
-            {
-                let purpose = Purpose::Job { token, expires_at: job.expires_at, urgent: job.urgent };
+            if let Some(job) = self.take_job() {
+                let purpose =
+                    Purpose::Job { token: job.token, expires_at: job.expires_at, urgent: job.urgent };
                 return self.put_encoded(bus, purpose, job.code, |out| out.bytes(&job.data), None);
             }
             if let Some(rekey) = &mut self.rekey
@@ -117,7 +116,7 @@ impl<const QUEUE: usize> Device<QUEUE> {
             address: self.config.address.get(),
             direction: Direction::Command,
             sequence: self.next_sequence,
-            check: self.config.check,
+            check: self.check,
         };
         let mut frame: Vec<u8, MAX_OUT> = Vec::new();
         frame.resize_default(MAX_OUT).expect("its capacity is MAX_OUT");

@@ -358,6 +358,9 @@ impl<const FRAME: usize, const QUEUE: usize, const ITEM: usize> Link<FRAME, QUEU
         let key = match (&self.config.security, default_key) {
             (PdSecurity::Install, true) => Key::DEFAULT,
             (PdSecurity::Required(key) | PdSecurity::Optional(Some(key)), false) => key.clone(),
+            (PdSecurity::Optional(None), _) => {
+                return self.nak(now, header, false, NakCode::SecurityBlock);
+            }
             (PdSecurity::Install | PdSecurity::Required(_) | PdSecurity::Optional(_), _) => {
                 self.close_channel();
                 return self.nak(now, header, false, NakCode::SecurityRequired);

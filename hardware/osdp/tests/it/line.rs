@@ -60,6 +60,11 @@ impl Board {
         }
     }
 
+    fn refuse(command: &Command<'_>) -> Reply<'static> {
+        assert!(!matches!(command, Command::Poll | Command::Id), "answered by the peripheral itself");
+        Reply::Nak(NakCode::UnknownCommand, &[])
+    }
+
     /// Answers what the panel asked.
     pub(crate) fn work(&mut self, now: Micros) {
         while let Some(event) = self.pd.poll_event() {
@@ -110,10 +115,7 @@ impl Board {
                 Reply::Ack
             }
             Command::Abort => Reply::Ack,
-            other => {
-                assert!(!matches!(other, Command::Poll | Command::Id), "answered by the peripheral itself");
-                Reply::Nak(NakCode::UnknownCommand, &[])
-            }
+            other => Self::refuse(&other),
         };
         let reply = match file_status {
             Some(status) => {

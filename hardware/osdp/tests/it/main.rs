@@ -3,3 +3,5 @@
 mod bus;
 mod golden;
 mod line;
+mod peer;
+mod pty;
