@@ -103,12 +103,12 @@ impl<'c> Case<'c> {
             // Both lists have the same length.
             let _fits = items.push(Item::new(policy, presented, false));
         }
-        let shown_by = items.iter().find_map(|item| item.person());
+        // Waiting factors count for the next thing of the same person, or for a PIN, which does not say whose it is.
+        // A stranger's face in the background has nothing to do with them.
+        let person_id = items.iter().find_map(|item| item.person());
+        let types_pin = items.iter().any(|item| item.factor == Factors::PIN);
         let waiting = state.waiting(request.door, request.side, now, policy.site());
-        // Factors wait for the next thing of the same person, or for something that says nothing about whose it is.
-        if let Some(waiting) =
-            waiting.filter(|it| !items.is_empty() && shown_by.is_none_or(|id| id == it.person))
-        {
+        if let Some(waiting) = waiting.filter(|it| person_id.map_or(types_pin, |id| id == it.person)) {
             for presented in waiting.presented.iter() {
                 let item = Item::new(policy, presented, true);
                 if items.iter().all(|had| had.factor != item.factor) {
@@ -132,10 +132,9 @@ impl<'c> Case<'c> {
         }
     }
 
-    /// The factors that belong to the person in question.
+    /// Every factor shown. One that is wrong counts too: the rule it fails refuses, and says more than "missing" would.
     pub(crate) fn shown(&self) -> Factors {
-        let own = self.items.iter().filter(|item| item.person().is_some() && item.person() == self.person_id);
-        own.fold(Factors::NONE, |all, item| all.and(item.factor))
+        self.items.iter().fold(Factors::NONE, |all, item| all.and(item.factor))
     }
 
     fn release(&self) -> Release {
@@ -195,12 +194,14 @@ impl Findings {
         }
     }
 
-    /// The rule refuses; on an egress side it alarms instead.
+    /// The rule refuses; on an egress side it alarms instead. Each reason is told once.
     pub(crate) fn refuse(&mut self, reason: Reason) {
-        self.failed.insert(self.rule);
         if self.egress {
-            self.alarms.push(reason);
-        } else {
+            self.alarm(reason);
+            return;
+        }
+        self.failed.insert(self.rule);
+        if !self.refused.contains(&reason) {
             self.refused.push(reason);
         }
     }

@@ -291,15 +291,15 @@ impl State {
         let (door, side, now) = (request.door, request.side, decision.trace.at);
         match &decision.outcome {
             Outcome::Granted(_) => {
-                self.waiting.remove(&(door, side));
+                self.stop_waiting(door, side, decision.trace.person);
                 if let Some(person) = decision.trace.person {
                     self.grants.insert(Grant { person, door, side, at: now });
                 }
             }
-            Outcome::Denied(_) => {
+            Outcome::Denied(reasons) => {
                 // A wrong PIN may be typed again while the card still waits.
-                if !decision.reasons().iter().any(|reason| matches!(reason, Reason::WrongPin { .. })) {
-                    self.waiting.remove(&(door, side));
+                if !reasons.iter().any(|reason| matches!(reason, Reason::WrongPin { .. })) {
+                    self.stop_waiting(door, side, decision.trace.person);
                 }
             }
             Outcome::NeedsMore { person, until, .. } => {
@@ -330,6 +330,13 @@ impl State {
                     self.tries.remove(&Tried::Credential(id));
                 }
             }
+        }
+    }
+
+    /// What waits is over when its own person passed or was refused, not when somebody else was.
+    fn stop_waiting(&mut self, door: DoorId, side: Side, person: Option<PersonId>) {
+        if self.waiting.get(&(door, side)).is_some_and(|it| Some(it.person) == person) {
+            self.waiting.remove(&(door, side));
         }
     }
 

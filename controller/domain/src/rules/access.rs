@@ -48,15 +48,10 @@ pub(super) fn combination(case: &Case<'_>, found: &mut Findings) -> Option<()> {
     let lacks = |wanted: &Factors| (wanted.without(shown).count(), wanted.bits());
     let nearest_of =
         |begun: bool| accepted.iter().copied().filter(|it| !begun || it.covers(shown)).min_by_key(lacks);
-    let tried = case.items.iter().fold(Factors::NONE, |all, item| all.and(item.factor));
     if let Some(met) = accepted.iter().find(|wanted| shown.covers(**wanted)) {
         found.facts.combination = Some(*met);
     } else if let Some(nearest) = nearest_of(true) {
-        let missing = nearest.without(shown);
-        // Shown, but wrong: another rule says so.
-        if !tried.covers(missing) {
-            found.ask_for(missing);
-        }
+        found.ask_for(nearest.without(shown));
     } else {
         found.refuse(Reason::Combination { shown, nearest: nearest_of(false) });
     }
