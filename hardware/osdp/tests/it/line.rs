@@ -5,8 +5,8 @@ use osdp::{
     Micros, NakCode, Nonces, Oui, Pd, PdConfig, PdEvent, PdSecurity, Reply, function,
 };
 
-/// What the line does to one transmission.
-pub(crate) type Fault = Box<dyn FnMut(&[u8]) -> Vec<Vec<u8>>>;
+/// What the line makes of one transmission by 0, the panel, or a board: what arrives, and how much later.
+pub(crate) type Fault = Box<dyn FnMut(usize, &[u8]) -> Vec<(Micros, Vec<u8>)>>;
 
 /// A board: a peripheral with a little application behind it.
 pub(crate) struct Board {
@@ -127,6 +127,9 @@ impl Board {
     }
 }
 
+/// Bytes that nobody on the bus has sent.
+const NOWHERE: usize = usize::MAX;
+
 struct Flight {
     arrives: Micros,
     /// 0 is the panel, then the boards.
@@ -163,7 +166,7 @@ impl World {
             cp: Box::new(Cp::new(config, Nonces::new(seed))),
             boards: Vec::new(),
             events: Vec::new(),
-            fault: Box::new(|bytes| vec![bytes.to_vec()]),
+            fault: Box::new(|_, bytes| vec![(0, bytes.to_vec())]),
             wire: Vec::new(),
             keep_wire: false,
             wire_bytes: 0,
@@ -233,7 +236,7 @@ impl World {
 
     /// Bytes that come from nowhere.
     pub(crate) fn inject(&mut self, bytes: &[u8]) {
-        self.flights.push(Flight { arrives: self.now, from: usize::MAX, bytes: bytes.to_vec() });
+        self.flights.push(Flight { arrives: self.now, from: NOWHERE, bytes: bytes.to_vec() });
     }
 
     fn next_time(&self) -> Option<Micros> {
@@ -246,12 +249,21 @@ impl World {
         let now = self.now;
         let due: Vec<Flight> = self.flights.extract_if(.., |flight| flight.arrives <= now).collect();
         for flight in due {
-            let unplugged =
-                flight.from > 0 && self.boards.get(flight.from - 1).is_some_and(|board| board.unplugged);
+            let unplugged = (1..NOWHERE).contains(&flight.from)
+                && self.boards.get(flight.from - 1).is_some_and(|board| board.unplugged);
             if unplugged {
                 continue;
             }
-            for bytes in (self.fault)(&flight.bytes) {
+            let arrivals = if flight.from == NOWHERE {
+                vec![(0, flight.bytes)]
+            } else {
+                (self.fault)(flight.from, &flight.bytes)
+            };
+            for (later, bytes) in arrivals {
+                if later > 0 {
+                    self.flights.push(Flight { arrives: now + later, from: NOWHERE, bytes });
+                    continue;
+                }
                 if flight.from != 0 {
                     self.cp.handle_input(now, &bytes);
                 }

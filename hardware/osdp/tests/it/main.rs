@@ -4,4 +4,5 @@ mod bus;
 mod golden;
 mod line;
 mod peer;
+mod peripheral;
 mod pty;
