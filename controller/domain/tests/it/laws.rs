@@ -219,9 +219,9 @@ proptest! {
         let before = world.decide();
         prop_assume!(entering(&world) && !before.reasons().is_empty());
         let (reasons, fixed) = (before.reasons().to_vec(), which.index(before.reasons().len()));
-        // A face of somebody unknown beside a known card is one mistake with two reasons.
+        // What is wrong with a second person goes when the second person does.
         let mixed_up = matches!(reasons[fixed], Reason::DifferentPeople { .. })
-            && reasons.iter().any(|it| matches!(it, Reason::UnknownPerson { .. }));
+            && reasons.iter().any(|it| matches!(it, Reason::UnknownPerson { .. } | Reason::FaceWithoutConsent { .. }));
         prop_assume!(!mixed_up);
         let mut world = world;
         put_right(&mut world, reasons[fixed]);
