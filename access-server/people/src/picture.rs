@@ -1,0 +1,104 @@
+//! Profile pictures: kept only under consent, sealed under a key of their own, every look journaled.
+
+use domain::ids::PersonId;
+use kit::auth::OperatorId;
+use kit::{Kit, Tx};
+use serde_json::json;
+
+use crate::consent::{self, Purpose};
+use crate::embed::Media;
+use crate::error::PeopleError;
+use crate::face::EnrolmentRefusal;
+use crate::person::row_id;
+use crate::seal::Sealed;
+
+/// The largest picture kept, in bytes. Pictures are kept as they came: no decoder runs here.
+pub const PICTURE_MAX: usize = 8 * 1024 * 1024;
+
+kit::statements! {
+    PUT = "INSERT INTO profile_picture (person, consent, media, key_id, sealed, stored_at) VALUES ($1, $2, $3, $4, $5, $6) ON CONFLICT (person) DO UPDATE SET consent = excluded.consent, media = excluded.media, key_id = excluded.key_id, sealed = excluded.sealed, stored_at = excluded.stored_at";
+    GET = "SELECT media, sealed FROM profile_picture WHERE person = $1";
+    DELETE = "DELETE FROM profile_picture WHERE person = $1";
+}
+
+/// A profile picture, opened.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Picture {
+    /// What kind.
+    pub media: Media,
+    /// The file.
+    pub bytes: Vec<u8>,
+}
+
+/// Why somebody looks at a picture.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Look {
+    /// Beside an event, on the live page: not journaled one by one, whoever may see the page may see it.
+    BesideEvent,
+    /// On the person's own page, by this operator: journaled.
+    ByOperator(OperatorId),
+}
+
+/// Keeps a picture in place of the one before.
+///
+/// # Errors
+/// When the person has not consented, or it is not a JPEG or PNG file of at most [`PICTURE_MAX`].
+pub async fn put(
+    tx: &mut Tx,
+    by: Option<OperatorId>,
+    person: PersonId,
+    picture: &[u8],
+) -> Result<(), PeopleError> {
+    let media = Media::of(picture).map_err(EnrolmentRefusal::Photo)?;
+    let consent =
+        consent::standing(tx, person, Purpose::ProfilePicture).await?.ok_or(PeopleError::NoConsent)?;
+    if crate::person::get(tx, person).await?.is_none() {
+        return Err(PeopleError::Unknown("person"));
+    }
+    let (now, kit) = (tx.now(), tx.kit().clone());
+    let what = Sealed::Picture { person };
+    sqlx::query(PUT)
+        .bind(row_id(person.0))
+        .bind(row_id(consent))
+        .bind(media.name())
+        .bind(what.key_id(kit.keys()))
+        .bind(what.seal(kit.keys(), picture))
+        .bind(now)
+        .execute(&mut **tx)
+        .await?;
+    let body = json!({ "person": person.0, "consent": consent, "by": by.map(|by| by.0) });
+    tx.record("picture.stored", &body).await?;
+    Ok(())
+}
+
+/// A person's picture; `None` when there is none.
+///
+/// # Errors
+/// When it does not open with the site's key.
+pub async fn get(kit: &Kit, look: Look, person: PersonId) -> Result<Option<Picture>, PeopleError> {
+    let row: Option<(String, Vec<u8>)> =
+        sqlx::query_as(GET).bind(row_id(person.0)).fetch_optional(kit.read()).await?;
+    let Some((media, sealed)) = row else { return Ok(None) };
+    let bytes = Sealed::Picture { person }.open(kit.keys(), &sealed)?;
+    match look {
+        Look::BesideEvent => {}
+        Look::ByOperator(operator) => {
+            let mut tx = kit.begin().await?;
+            tx.record("picture.seen", &json!({ "person": person.0, "by": operator.0 })).await?;
+            tx.commit().await?;
+        }
+    }
+    let media = if media == Media::Png.name() { Media::Png } else { Media::Jpeg };
+    Ok(Some(Picture { media, bytes }))
+}
+
+/// Deletes a person's picture; how many went. The caller journals why.
+pub(crate) async fn delete(tx: &mut Tx, person: PersonId) -> Result<u64, sqlx::Error> {
+    Ok(sqlx::query(DELETE).bind(row_id(person.0)).execute(&mut **tx).await?.rows_affected())
+}
+
+impl std::fmt::Debug for Picture {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Picture({}, {} bytes)", self.media.name(), self.bytes.len())
+    }
+}

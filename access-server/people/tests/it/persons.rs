@@ -1,0 +1,127 @@
+//! Adding, changing, finding and removing people and groups.
+
+use domain::ids::GroupId;
+use domain::policy::{FaceConsent, PersonStatus};
+use domain::time::{Utc, Validity};
+use kit::journal::events_after;
+use kit::testing::{MONDAY, sites};
+use people::consent::{self, Purpose};
+use people::group::{self, GroupName};
+use people::person::{self, Particulars};
+use people::{MIGRATIONS, PeopleError};
+
+fn staff() -> GroupName {
+    GroupName { key: "staff".into(), name: "职员".into(), latin: "Staff".into() }
+}
+
+#[tokio::test]
+async fn a_person_is_added_changed_found_and_removed() {
+    for site in sites(MIGRATIONS).await {
+        let kit = &site.kit;
+        let mut tx = kit.begin().await.unwrap();
+        let group = group::add(&mut tx, None, &staff()).await.unwrap();
+        let mut ada = Particulars {
+            groups: vec![group],
+            latin: "Ada 100%".into(),
+            ..Particulars::named("ada", "艾达")
+        };
+        let id = person::add(&mut tx, None, &ada).await.unwrap();
+        ada.validity = Validity { from: Utc(MONDAY), until: Utc(MONDAY + 1) };
+        ada.clearance = 7;
+        ada.status = PersonStatus::Suspended;
+        person::change(&mut tx, None, id, &ada).await.unwrap();
+        tx.commit().await.unwrap();
+
+        for (find, count) in [("", 1), ("艾", 1), ("ADA", 1), ("100%", 1), ("%%", 0), ("_", 0), ("bob", 0)] {
+            let found = person::list(kit, None, find, 10).await.unwrap();
+            assert_eq!(found.len(), count, "{find:?} on {:?}", site.database.engine);
+            assert!(found.iter().all(|person| person.particulars == ada && person.id == id));
+        }
+        let mut connection = kit.read().acquire().await.unwrap();
+        assert_eq!(person::by_key(&mut connection, "ada").await.unwrap().unwrap().particulars, ada);
+        assert_eq!(person::name(kit, id).await.unwrap().unwrap().0, "艾达");
+        assert_eq!(group::list(kit).await.unwrap()[0].members, 1);
+        drop(connection);
+
+        person::remove(kit, None, id).await.unwrap();
+        assert_eq!(person::count(kit).await.unwrap(), 0);
+        assert!(matches!(person::remove(kit, None, id).await, Err(PeopleError::Unknown("person"))));
+        let mut tx = kit.begin().await.unwrap();
+        let next = person::add(&mut tx, None, &Particulars::named("bob", "Bob")).await.unwrap();
+        assert!(next > id, "an id is never given again");
+    }
+}
+
+#[tokio::test]
+async fn a_wrong_field_is_named_and_changes_nothing() {
+    for site in sites(MIGRATIONS).await {
+        let good = Particulars { number: "7".into(), ..Particulars::named("ada", "Ada") };
+        let mut tx = site.kit.begin().await.unwrap();
+        person::add(&mut tx, None, &good).await.unwrap();
+        tx.commit().await.unwrap();
+        let cases = [
+            ("key", Particulars { key: "two words".into(), ..good.clone() }),
+            ("name", Particulars { name: " ".into(), ..good.clone() }),
+            ("department", Particulars { department: "a\nb".into(), ..good.clone() }),
+            ("clearance", Particulars { clearance: 8, ..good.clone() }),
+            (
+                "valid_until",
+                Particulars { validity: Validity { from: Utc(2), until: Utc(2) }, ..good.clone() },
+            ),
+            (
+                "groups",
+                Particulars {
+                    key: "x".into(),
+                    number: String::new(),
+                    groups: vec![GroupId(99)],
+                    ..good.clone()
+                },
+            ),
+            ("key or number", Particulars { number: String::new(), ..good.clone() }),
+            ("key or number", Particulars { key: "bob".into(), ..good.clone() }),
+        ];
+        for (field, particulars) in cases {
+            let mut tx = site.kit.begin().await.unwrap();
+            let error = person::add(&mut tx, None, &particulars).await.unwrap_err();
+            assert_eq!(error.field(), Some(field), "{error}");
+        }
+        assert_eq!(person::count(&site.kit).await.unwrap(), 1);
+    }
+}
+
+#[tokio::test]
+async fn the_journal_tells_of_every_change_and_names_nobody() {
+    for site in sites(MIGRATIONS).await {
+        let mut tx = site.kit.begin().await.unwrap();
+        let id =
+            person::add(&mut tx, None, &Particulars::named("ada-lovelace", "Ada Lovelace")).await.unwrap();
+        person::set_status(&mut tx, None, id, PersonStatus::Suspended).await.unwrap();
+        consent::give(&mut tx, None, id, Purpose::FaceAccess, "2026-01", MONDAY).await.unwrap();
+        tx.commit().await.unwrap();
+        person::remove(&site.kit, None, id).await.unwrap();
+        let events = events_after(site.kit.read(), 0, 100).await.unwrap();
+        let kinds: Vec<&str> = events.iter().map(|event| event.kind.as_str()).collect();
+        assert_eq!(kinds, ["person.added", "person.status", "consent.given", "person.removed"]);
+        assert!(events.iter().all(|event| !event.body.to_lowercase().contains("lovelace")));
+        assert_eq!(consent::of_person(&site.kit, id).await.unwrap().len(), 1, "consent stays on record");
+    }
+}
+
+#[tokio::test]
+async fn a_policy_knows_everybody_with_groups_and_consent() {
+    for site in sites(MIGRATIONS).await {
+        let mut tx = site.kit.begin().await.unwrap();
+        let group = group::add(&mut tx, None, &staff()).await.unwrap();
+        let ada = Particulars { groups: vec![group], ..Particulars::named("ada", "Ada") };
+        let ada = person::add(&mut tx, None, &ada).await.unwrap();
+        let bob = person::add(&mut tx, None, &Particulars::named("bob", "Bob")).await.unwrap();
+        consent::give(&mut tx, None, bob, Purpose::FaceAccess, "2026-01", MONDAY).await.unwrap();
+        consent::give(&mut tx, None, ada, Purpose::ProfilePicture, "2026-01", MONDAY).await.unwrap();
+        tx.commit().await.unwrap();
+        let mut connection = site.kit.read().acquire().await.unwrap();
+        let everybody = person::for_policy(&mut connection).await.unwrap();
+        let seen: Vec<_> =
+            everybody.iter().map(|person| (person.id, person.groups.as_slice(), person.face)).collect();
+        assert_eq!(seen, [(ada, &[group][..], FaceConsent::Absent), (bob, &[][..], FaceConsent::Given)]);
+    }
+}
