@@ -112,11 +112,11 @@ pub enum Order {
     Lock,
     /// End grants and holds; for a time nothing but exits and life safety opens.
     Lockdown,
-    /// End hold, lock and lockdown.
+    /// End what was ordered: hold, lock and lockdown, and a door's running grant.
     Normal,
     /// Lane: let one person in.
     PassEntry,
-    /// Lane: let one person out.
+    /// Let one person out. A door takes it as a request to exit; it is never refused.
     PassExit,
 }
 

@@ -24,7 +24,7 @@ fn alphabet() -> Vec<Given> {
     let command = |order, for_us, source| Given::Command(Command { id: 1, order, for_us, source });
     all.push(command(Order::Release, STEP_US, Source::Controller));
     all.push(command(Order::Release, STEP_US, Source::Whitelist));
-    for order in [Order::Hold, Order::Lock, Order::Lockdown, Order::Normal] {
+    for order in [Order::Hold, Order::Lock, Order::Lockdown, Order::Normal, Order::PassExit] {
         all.push(command(order, STEP_US, Source::Controller));
     }
     all.push(Given::Link(Link::Up));
@@ -64,6 +64,9 @@ fn break_glass_releases_whatever_else_holds(after: &Door) {
 fn nothing_denies_exit(given: Given, after: &Door) {
     if given == Given::Sense(Input::Rex, Sense::Active) {
         assert!(after.exit_pressed(), "a press counts: {after:?}");
+    }
+    if matches!(given, Given::Command(Command { order: Order::PassExit, .. })) {
+        assert!(released(after), "whoever may leave leaves: {after:?}");
     }
     assert!(!after.exit_pressed() || released(after), "exit: {after:?}");
 }

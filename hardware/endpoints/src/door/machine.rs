@@ -381,7 +381,8 @@ impl Door {
             return Outcome::Refused(Refusal::NoTime);
         }
         match command.order {
-            Order::PassEntry | Order::PassExit => return Outcome::Refused(Refusal::WrongKind),
+            Order::PassEntry => return Outcome::Refused(Refusal::WrongKind),
+            Order::PassExit => self.let_out(now, command.for_us, out),
             Order::Release => return self.release(now, command),
             Order::Hold => match self.mode {
                 Mode::Lockdown { .. } => return Outcome::Refused(Refusal::Lockdown),
@@ -397,9 +398,27 @@ impl Door {
                 self.end_grant(out);
                 self.set_mode(Mode::Lockdown { until }, out);
             }
-            Order::Normal => self.set_mode(Mode::Normal, out),
+            Order::Normal => {
+                self.end_grant(out);
+                self.set_mode(Mode::Normal, out);
+            }
         }
         Outcome::Done
+    }
+
+    /// As if exit had been requested: nothing denies it.
+    fn let_out(&mut self, now: u64, for_us: u64, out: &mut Out) {
+        let for_us = match for_us {
+            0 => seconds(self.settings.exit_s.get().into()),
+            asked => asked.min(MAX_RELEASE_US),
+        };
+        let later = |until: u64| until.max(now + for_us);
+        self.exit = match self.exit {
+            Exit::None => Exit::Timed { until: now + for_us },
+            Exit::Timed { until } => Exit::Timed { until: later(until) },
+            Exit::Pressed { until } => Exit::Pressed { until: later(until) },
+        };
+        push(out, Effect::Event(Event::ExitRequested));
     }
 
     fn release(&mut self, now: u64, command: Command) -> Outcome {

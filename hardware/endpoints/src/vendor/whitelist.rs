@@ -19,8 +19,8 @@ pub const HEADER_LEN: usize = 48;
 pub const ENTRY_LEN: usize = 8;
 /// Length of the signature.
 pub const SIGNATURE_LEN: usize = 64;
-/// The most entries a board takes.
-pub const MAX_ENTRIES: u16 = 512;
+/// The most entries a board takes: header, entries and signature then fit two flash pages of 2 KiB.
+pub const MAX_ENTRIES: u16 = 498;
 /// The longest file.
 pub const MAX_FILE: usize = HEADER_LEN + MAX_ENTRIES as usize * ENTRY_LEN + SIGNATURE_LEN;
 
