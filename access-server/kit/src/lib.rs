@@ -19,6 +19,7 @@ mod state;
 pub mod stream;
 #[cfg(feature = "testing")]
 pub mod testing;
+pub mod trouble;
 
 pub use clock::Clock;
 pub use db::{Db, Migration};

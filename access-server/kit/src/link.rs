@@ -131,6 +131,15 @@ impl Link {
         })
     }
 
+    /// Sends, waiting for room: for long replicas. Returns once it is queued.
+    ///
+    /// # Errors
+    /// When there is no way out, or it closes meanwhile.
+    pub async fn send_waiting(&self, device: &str, leaf: Leaf, payload: Vec<u8>) -> Result<(), LinkError> {
+        let way = self.0.way.borrow().clone().ok_or(LinkError::Down)?;
+        way.send(Outgoing { topic: topic(device, leaf), payload }).await.map_err(|_| LinkError::Down)
+    }
+
     /// A device said what became of a command. False when nobody waits for it any more.
     pub fn settled(&self, outcome: Outcome) -> bool {
         let waiter = self.0.waiting.lock().unwrap_or_else(PoisonError::into_inner).remove(&outcome.id);

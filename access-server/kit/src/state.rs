@@ -16,6 +16,7 @@ use crate::keys::Keys;
 use crate::link::Link;
 use crate::live::LiveTable;
 use crate::stream::EventStream;
+use crate::trouble::Troubles;
 
 /// The state shared by the slices, the console and the server. Cheap to clone.
 #[derive(Clone, Debug)]
@@ -30,6 +31,7 @@ struct Inner {
     attempts: Attempts,
     live: LiveTable,
     link: Link,
+    troubles: Troubles,
     log: Option<Mutex<CheckpointLog>>,
 }
 
@@ -49,6 +51,7 @@ impl Kit {
             attempts: Attempts::default(),
             live: LiveTable::default(),
             link: Link::default(),
+            troubles: Troubles::default(),
             log,
         })))
     }
@@ -93,6 +96,12 @@ impl Kit {
     #[must_use]
     pub fn link(&self) -> &Link {
         &self.0.link
+    }
+
+    /// What is wrong with the server itself.
+    #[must_use]
+    pub fn troubles(&self) -> &Troubles {
+        &self.0.troubles
     }
 
     pub(crate) fn attempts(&self) -> &Attempts {

@@ -17,6 +17,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use sqlx::{AssertSqlSafe, Connection, Executor};
 use tempfile::TempDir;
 
+use crate::auth::{self, Operator, Role, SignedIn};
 use crate::clock::Clock;
 use crate::db::{Db, Engine, Migration};
 use crate::journal::MIGRATIONS;
@@ -101,6 +102,23 @@ pub async fn prepare(site: &Site, statements: impl IntoIterator<Item = &(&'stati
             panic!("{name} cannot be prepared on {:?}: {error}", site.database.engine);
         }
     }
+}
+
+/// An operator of this role, signed in: what a handler is given.
+///
+/// # Panics
+/// When there is one of this role already.
+pub async fn operator(kit: &Kit, role: Role) -> Operator {
+    use axum::extract::FromRequestParts;
+    let password = auth::generate_password();
+    auth::add(kit, None, role.as_str(), role, &password).await.expect("the first of this role");
+    let session = auth::sign_in(kit, role.as_str(), &password, "test").await.expect("just added");
+    let cookie = session.set_cookie.split(';').next().expect("split gives one part at least");
+    let request =
+        axum::http::Request::get("/").header("cookie", cookie).body(()).expect("a cookie is a header");
+    let SignedIn(operator) =
+        SignedIn::from_request_parts(&mut request.into_parts().0, kit).await.expect("just signed in");
+    operator
 }
 
 /// Every statement of the kit itself.

@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
+use serde_json::json;
 use tokio::sync::mpsc;
 
 use super::order::Order;
@@ -11,13 +12,14 @@ use crate::db::Fault;
 use crate::journal::{NewEvent, Stream};
 use crate::problem::chain;
 use crate::state::Kit;
+use crate::trouble::Trouble;
 
 /// Events in one commit: more would make a single one wait too long.
 const LARGEST_COMMIT: usize = 4096;
 /// Between tries while the database is full or away.
 const RETRY: Duration = Duration::from_secs(1);
 /// A checkpoint is signed at least so often while anything is journaled.
-const CHECKPOINT: Duration = Duration::from_secs(60);
+const CHECKPOINT: Duration = Duration::from_secs(10);
 
 /// The disk did not keep what it was told to. The process must end with an error: what was acknowledged before stands,
 /// and everything else is still with its source.
@@ -85,7 +87,7 @@ async fn settle<T>(
         match attempt(kit, shared, reactions, order.take(), &offers).await {
             Ok((now, complete)) => {
                 *order = Some(now);
-                recovered(shared);
+                recovered(kit, shared).await;
                 return Ok(Committed { complete, tokens });
             }
             Err(error) => suffer(kit, shared, error)?,
@@ -160,16 +162,19 @@ fn suffer(kit: &Kit, shared: &Shared, error: sqlx::Error) -> Result<(), Broken> 
         Condition::Working => kit.now(),
         Condition::Full { since } | Condition::Away { since } | Condition::Broken { since } => *since,
     };
-    let condition = match Fault::of(&error) {
-        Fault::Full => Condition::Full { since },
-        Fault::Away => Condition::Away { since },
+    let (condition, trouble) = match Fault::of(&error) {
+        Fault::Full => (Condition::Full { since }, Trouble::DiskFull),
+        Fault::Away => (Condition::Away { since }, Trouble::DatabaseAway),
         // A statement of ours that fails will fail again: better to stop than to turn in a circle unheard.
-        Fault::Broken | Fault::Constraint | Fault::Statement => Condition::Broken { since },
+        Fault::Broken | Fault::Constraint | Fault::Statement => {
+            (Condition::Broken { since }, Trouble::DiskBroken)
+        }
     };
     let news = *shared.condition.borrow() != condition;
     if news {
         tracing::error!(error = %chain(&error), ?condition, "events are not taken: nothing is acknowledged");
         shared.condition.send_replace(condition.clone());
+        kit.troubles().raise(trouble, since);
     }
     match condition {
         Condition::Broken { .. } => Err(Broken(error)),
@@ -177,17 +182,36 @@ fn suffer(kit: &Kit, shared: &Shared, error: sqlx::Error) -> Result<(), Broken> 
     }
 }
 
-fn recovered(shared: &Shared) {
-    if *shared.condition.borrow() != Condition::Working {
-        tracing::info!("events are taken again");
-        shared.condition.send_replace(Condition::Working);
+/// The journal tells afterwards that there was a time in which nothing was taken.
+async fn recovered(kit: &Kit, shared: &Shared) {
+    let (trouble, since) = match *shared.condition.borrow() {
+        Condition::Working => return,
+        Condition::Full { since } => (Trouble::DiskFull, since),
+        Condition::Away { since } => (Trouble::DatabaseAway, since),
+        Condition::Broken { since } => (Trouble::DiskBroken, since),
+    };
+    tracing::info!("events are taken again");
+    shared.condition.send_replace(Condition::Working);
+    for trouble in [Trouble::DiskFull, Trouble::DatabaseAway] {
+        kit.troubles().clear(trouble);
+    }
+    let note = async {
+        let mut tx = kit.begin().await?;
+        tx.record("server.ingest-recovered", &json!({ "trouble": trouble.as_str(), "since": since })).await?;
+        tx.commit().await
+    };
+    if let Err(error) = note.await {
+        tracing::warn!(error = %chain(&error), "the recovery could not be journaled");
     }
 }
 
 /// Signs where the chain stands. One that cannot be signed now is signed later: it proves less, and loses nothing.
 async fn sign(kit: &Kit, shared: &Shared) -> Result<(), Broken> {
     match kit.checkpoint().await {
-        Ok(()) => Ok(()),
+        Ok(()) => {
+            recovered(kit, shared).await;
+            Ok(())
+        }
         Err(error) => suffer(kit, shared, error),
     }
 }

@@ -7,6 +7,7 @@ use std::time::Duration;
 use kit::ingest::{self, Committed, Condition, Ingest, Lane, Offer, Reactions};
 use kit::journal::{NewEvent, Stream, events_after, verify};
 use kit::testing::{Site, sites};
+use kit::trouble::Trouble;
 use kit::{Kit, Migration, StoredEvent, Tx};
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
@@ -234,4 +235,69 @@ async fn malformed_payloads_are_counted_and_told_once_a_source() {
     assert!(!ingest.malformed("controller-1"));
     assert!(ingest.malformed("controller-2"));
     assert_eq!(ingest.counts().malformed, 3);
+}
+
+/// A disk without room, as SQLite sees it: the writer's own file may not grow.
+#[tokio::test]
+async fn a_full_disk_is_said_waited_out_and_costs_nothing() {
+    let [site, _] = sites(&[]).await.try_into().unwrap();
+    let mut running = start(&site.kit, Reactions::default());
+    running.offer(1..=100, 1);
+    assert_eq!(running.answer().await, (100, vec![1]));
+    let mut tx = site.kit.begin().await.unwrap();
+    let (pages,): (i64,) = sqlx::query_as("PRAGMA page_count").fetch_one(&mut *tx).await.unwrap();
+    let _: (i64,) = sqlx::query_as(sqlx::AssertSqlSafe(format!("PRAGMA max_page_count = {pages}")))
+        .fetch_one(&mut *tx)
+        .await
+        .unwrap();
+    tx.commit().await.unwrap();
+
+    let mut condition = running.ingest.condition();
+    running.offer(101..=1000, 2);
+    condition.wait_for(|condition| matches!(condition, Condition::Full { .. })).await.unwrap();
+    assert!(running.committed.try_recv().is_err(), "nothing is acknowledged");
+    assert!(site.kit.troubles().standing().contains_key(&Trouble::DiskFull));
+    assert_eq!(numbers(&site).await.len(), 100, "what was there is whole");
+
+    let mut tx = site.kit.begin().await.unwrap();
+    let _: (i64,) = sqlx::query_as("PRAGMA max_page_count = 1000000").fetch_one(&mut *tx).await.unwrap();
+    tx.commit().await.unwrap();
+    assert_eq!(running.answer().await, (1000, vec![2]));
+    assert!(site.kit.troubles().standing().is_empty());
+    running.stop().await;
+    assert_eq!(numbers(&site).await.len(), 1000);
+    let told = events_after(site.kit.read(), 1000, 10).await.unwrap();
+    assert!(
+        told.iter().any(|event| event.kind == "server.ingest-recovered" && event.body.contains("disk-full"))
+    );
+}
+
+/// PostgreSQL goes away in the middle and comes back.
+#[tokio::test]
+async fn a_database_that_restarts_is_waited_for() {
+    use sqlx::{AssertSqlSafe, Connection, Executor};
+    let [_, site] = sites(&[]).await.try_into().unwrap();
+    let (admin, name) = site.database.address.split_once("/t").unwrap();
+    let name = format!("t{}", name.split_once('?').unwrap().0);
+    let host = site.database.address.split_once('?').unwrap().1;
+    let mut admin = sqlx::AnyConnection::connect(&format!("{admin}/postgres?{host}")).await.unwrap();
+    let mut running = start(&site.kit, Reactions::default());
+    running.offer(1..=10, 1);
+    assert_eq!(running.answer().await, (10, vec![1]));
+
+    admin.execute(AssertSqlSafe(format!("ALTER DATABASE {name} ALLOW_CONNECTIONS false"))).await.unwrap();
+    let away = format!(
+        "SELECT CAST(COUNT(pg_terminate_backend(pid)) AS BIGINT) FROM pg_stat_activity WHERE datname = '{name}'"
+    );
+    admin.execute(AssertSqlSafe(away)).await.unwrap();
+    let mut condition = running.ingest.condition();
+    running.offer(11..=20, 2);
+    condition.wait_for(|condition| matches!(condition, Condition::Away { .. })).await.unwrap();
+    assert!(running.committed.try_recv().is_err(), "nothing is acknowledged");
+    assert!(site.kit.troubles().standing().contains_key(&Trouble::DatabaseAway));
+
+    admin.execute(AssertSqlSafe(format!("ALTER DATABASE {name} ALLOW_CONNECTIONS true"))).await.unwrap();
+    assert_eq!(running.answer().await, (20, vec![2]));
+    running.stop().await;
+    assert_eq!(numbers(&site).await, (1..=20).collect::<Vec<_>>());
 }
