@@ -1,4 +1,47 @@
-//! The vision process.
-fn main() {
-    println!("{}", opencv::core::get_build_information().unwrap_or_default());
+//! `gatehouse-vision --config FILE`: watches the cameras until it is told to stop.
+//! `gatehouse-vision evaluate FOLDER`: says how well faces are told apart on a set of photographs.
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use anyhow::Result;
+use clap::{Parser, Subcommand};
+use tracing_subscriber::EnvFilter;
+use vision::config::Config;
+
+/// The vision process of Gatehouse.
+#[derive(Parser)]
+#[command(version, about, args_conflicts_with_subcommands = true)]
+struct Arguments {
+    /// The configuration file.
+    #[arg(long, required = true)]
+    config: Option<PathBuf>,
+    #[command(subcommand)]
+    command: Option<Command>,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Measures recognition and liveness on labelled photographs and prints a table.
+    Evaluate(vision::evaluate::Arguments),
+}
+
+fn main() -> ExitCode {
+    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info"));
+    tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).with_ansi(false).init();
+    match work(Arguments::parse()) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("gatehouse-vision: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn work(arguments: Arguments) -> Result<()> {
+    match (arguments.command, arguments.config) {
+        (Some(Command::Evaluate(evaluate)), _) => vision::evaluate::run(&evaluate),
+        (None, Some(config)) => vision::run::run(Config::read(&config)?),
+        (None, None) => unreachable!("clap demands one of the two"),
+    }
 }
