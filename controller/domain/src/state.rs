@@ -125,6 +125,8 @@ pub enum Event<'e> {
     Overridden(DoorId, Override),
     /// An operator lifted an override.
     OverrideLifted(DoorId),
+    /// Wrong tries that were counted before a restart.
+    TriesKnown(Tried, Tries),
     /// An operator lifted a lock-out.
     TriesCleared(Tried),
     /// A fire zone became active.
@@ -266,6 +268,9 @@ impl State {
             }
             Event::OverrideLifted(door) => {
                 self.overrides.remove(&door);
+            }
+            Event::TriesKnown(tried, tries) => {
+                self.tries.insert(tried, tries);
             }
             Event::TriesCleared(tried) => {
                 self.tries.remove(&tried);

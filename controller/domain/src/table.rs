@@ -1,11 +1,13 @@
 //! A keyed table that shares its content with the copies made of it.
 //!
 //! A changed policy is a new policy; copying 250 000 credentials for one new card would not do. The table is cut into
-//! shards of a few dozen rows behind reference counts: a copy shares all, a change copies its own shard only.
-//! Rows lie sorted by a mixed key, so looking one up is one shard and a short search, with no hasher to seed.
+//! shards of a dozen rows behind reference counts: a copy shares all, a change copies its own shard only.
+//! Rows lie sorted by a spread key, so looking one up touches one shard, mostly at the right place at once, and there is
+//! no hasher to seed.
 
 use alloc::sync::Arc;
 use alloc::vec::Vec;
+use core::cmp::Ordering;
 
 /// A row that knows its key.
 pub trait Keyed: Clone {
@@ -24,21 +26,21 @@ pub const fn spread_id(id: u64) -> u64 {
     id.wrapping_mul(0x9E37_79B9_7F4A_7C15)
 }
 
-#[derive(Clone, Debug)]
-struct Shard<R> {
-    spreads: Vec<u64>,
-    rows: Vec<R>,
-}
-
 /// Rows by key; cheap to copy, cheap to change a little.
 #[derive(Clone, Debug)]
 pub struct Table<R> {
-    shards: Vec<Arc<Shard<R>>>,
+    /// A power of two of them; the top bits of the spread key choose. In each, rows ascend by spread key, then key.
+    shards: Vec<Arc<[R]>>,
     len: usize,
 }
 
 /// Rows in a shard when a table is laid out; it is laid out again when the average passes four times that.
-const ROWS_PER_SHARD: usize = 32;
+/// Fewer make looking up and changing cheaper, and copying dearer.
+const ROWS_PER_SHARD: usize = 16;
+
+/// In shards up to this long a row is guessed from how far along its spread key is, and found a step or two beside;
+/// longer ones come from keys that do not spread, and are searched by halves.
+const GUESSABLE: usize = 64;
 
 impl<R: Keyed> Default for Table<R> {
     fn default() -> Self {
@@ -51,8 +53,7 @@ impl<R: Keyed> Table<R> {
     #[must_use]
     pub fn with_room(rows: usize) -> Table<R> {
         let shards = (rows / ROWS_PER_SHARD).max(1).next_power_of_two();
-        let empty = Arc::new(Shard { spreads: Vec::new(), rows: Vec::new() });
-        Table { shards: alloc::vec![empty; shards], len: 0 }
+        Table { shards: alloc::vec![Arc::from([]); shards], len: 0 }
     }
 
     /// How many rows.
@@ -72,43 +73,58 @@ impl<R: Keyed> Table<R> {
     pub fn get(&self, key: &R::Key) -> Option<&R> {
         let spread = R::spread(key);
         let shard = &self.shards[self.shard_of(spread)];
-        shard.find(spread, key).ok().map(|at| &shard.rows[at])
+        self.find(shard, spread, key).ok().map(|at| &shard[at])
     }
 
     /// Puts a row in, returning the one it replaces.
     pub fn insert(&mut self, row: R) -> Option<R> {
-        if self.len >= self.shards.len() * ROWS_PER_SHARD * 4 {
-            self.lay_out_again();
+        self.extend(alloc::vec![row]).pop()
+    }
+
+    /// Puts rows in, returning those they replace. Of rows with one key the last stays.
+    pub fn extend(&mut self, mut rows: Vec<R>) -> Vec<R> {
+        let room = self.len + rows.len();
+        if room > self.shards.len() * ROWS_PER_SHARD * 4 {
+            self.lay_out_again(room);
         }
-        let key = row.key();
-        let spread = R::spread(&key);
-        let at = self.shard_of(spread);
-        let shard = Arc::make_mut(&mut self.shards[at]);
-        match shard.find(spread, &key) {
-            Ok(at) => Some(core::mem::replace(&mut shard.rows[at], row)),
-            Err(at) => {
-                shard.spreads.insert(at, spread);
-                shard.rows.insert(at, row);
-                self.len += 1;
-                None
+        rows.sort_by_cached_key(|row| R::spread(&row.key()));
+        let mut replaced = Vec::new();
+        let mut rows = rows.into_iter().peekable();
+        while let Some(first) = rows.next() {
+            let at = self.shard_of(R::spread(&first.key()));
+            let mut shard = self.shards[at].to_vec();
+            let mut next = Some(first);
+            while let Some(row) = next {
+                let key = row.key();
+                match self.find(&shard, R::spread(&key), &key) {
+                    Ok(at) => replaced.push(core::mem::replace(&mut shard[at], row)),
+                    Err(at) => {
+                        shard.insert(at, row);
+                        self.len += 1;
+                    }
+                }
+                next = rows.next_if(|row| self.shard_of(R::spread(&row.key())) == at);
             }
+            self.shards[at] = Arc::from(shard);
         }
+        replaced
     }
 
     /// Takes a row out.
     pub fn remove(&mut self, key: &R::Key) -> Option<R> {
         let spread = R::spread(key);
         let at = self.shard_of(spread);
-        let found = self.shards[at].find(spread, key).ok()?;
-        let shard = Arc::make_mut(&mut self.shards[at]);
-        shard.spreads.remove(found);
+        let found = self.find(&self.shards[at], spread, key).ok()?;
+        let mut shard = self.shards[at].to_vec();
+        let row = shard.remove(found);
+        self.shards[at] = Arc::from(shard);
         self.len -= 1;
-        Some(shard.rows.remove(found))
+        Some(row)
     }
 
     /// All rows in no order that means anything, though always the same for the same rows and layout.
     pub fn iter(&self) -> impl Iterator<Item = &R> {
-        self.shards.iter().flat_map(|shard| &shard.rows)
+        self.shards.iter().flat_map(|shard| shard.iter())
     }
 
     /// All rows by ascending key.
@@ -120,16 +136,41 @@ impl<R: Keyed> Table<R> {
     }
 
     fn shard_of(&self, spread: u64) -> usize {
-        // Shards are a power of two, at least one; the top bits choose. A shift by 64 is the single-shard case.
-        let bits = self.shards.len().trailing_zeros();
-        spread.checked_shr(64 - bits).unwrap_or(0) as usize
+        // A shift by all 64 bits is the single shard.
+        spread.checked_shr(64 - self.shard_bits()).unwrap_or(0) as usize
     }
 
-    fn lay_out_again(&mut self) {
-        let mut larger = Table::with_room(self.len * 2);
-        for row in self.iter() {
-            larger.insert(row.clone());
+    fn shard_bits(&self) -> u32 {
+        self.shards.len().trailing_zeros()
+    }
+
+    /// Where the row is in a shard, or where it would go.
+    fn find(&self, shard: &[R], spread: u64, key: &R::Key) -> Result<usize, usize> {
+        let order = |row: &R| {
+            let own = row.key();
+            R::spread(&own).cmp(&spread).then_with(|| own.cmp(key))
+        };
+        if shard.len() > GUESSABLE {
+            return shard.binary_search_by(order);
         }
+        // The bits below the shard's say how far along it the key is, in 1/2^32.
+        let along = (spread << self.shard_bits()) >> 32;
+        let mut at = ((along * shard.len() as u64) >> 32) as usize;
+        while at > 0 && order(&shard[at - 1]).is_ge() {
+            at -= 1;
+        }
+        loop {
+            match shard.get(at).map(order) {
+                Some(Ordering::Less) => at += 1,
+                Some(Ordering::Equal) => return Ok(at),
+                Some(Ordering::Greater) | None => return Err(at),
+            }
+        }
+    }
+
+    fn lay_out_again(&mut self, room: usize) {
+        let mut larger = Table::with_room(room);
+        larger.extend(self.iter().cloned().collect());
         *self = larger;
     }
 }
@@ -137,32 +178,5 @@ impl<R: Keyed> Table<R> {
 impl<R: Keyed + PartialEq> PartialEq for Table<R> {
     fn eq(&self, other: &Self) -> bool {
         self.len == other.len && self.iter().all(|row| other.get(&row.key()) == Some(row))
-    }
-}
-
-impl<R: Keyed> FromIterator<R> for Table<R> {
-    fn from_iter<I: IntoIterator<Item = R>>(rows: I) -> Self {
-        let rows = rows.into_iter();
-        let mut table = Table::with_room(rows.size_hint().0);
-        for row in rows {
-            table.insert(row);
-        }
-        table
-    }
-}
-
-impl<R: Keyed> Shard<R> {
-    /// Where the row is, or where it would go.
-    fn find(&self, spread: u64, key: &R::Key) -> Result<usize, usize> {
-        let first = self.spreads.partition_point(|other| *other < spread);
-        let mut at = first;
-        while self.spreads.get(at) == Some(&spread) {
-            match self.rows[at].key().cmp(key) {
-                core::cmp::Ordering::Equal => return Ok(at),
-                core::cmp::Ordering::Less => at += 1,
-                core::cmp::Ordering::Greater => return Err(at),
-            }
-        }
-        Err(at)
     }
 }

@@ -234,11 +234,11 @@ fn change_people(policy: &mut Policy, delta: &PolicyDelta, faults: &mut Vec<Faul
             faults.push(Fault::NothingToRemove(Part::Person(*id)));
         }
     }
-    for person in upserted {
-        let mut person = person.clone();
+    let people = upserted.iter().cloned().map(|mut person| {
         ascending(&mut person.groups);
-        policy.people.insert(person);
-    }
+        person
+    });
+    policy.people.extend(people.collect());
     // A group that went may still be named by anybody; otherwise only the changed can be wrong.
     if delta.remove.groups.is_empty() {
         for person in upserted {
@@ -263,13 +263,11 @@ fn change_credentials(policy: &mut Policy, delta: &PolicyDelta, faults: &mut Vec
     for credential in upserted {
         take_credential(policy, credential.id);
     }
-    for credential in upserted {
-        let (id, digest) = (credential.id, credential.digest);
-        policy.digests.insert(DigestOf { id, digest });
-        if let Some(other) = policy.credentials.insert(credential.clone())
-            && other.id != id
-        {
-            faults.push(Fault::SameDigest { first: other.id.min(id), second: other.id.max(id) });
+    policy.digests.extend(upserted.iter().map(|it| DigestOf { id: it.id, digest: it.digest }).collect());
+    for other in policy.credentials.extend(upserted.clone()) {
+        // What it was replaced by has its digest; with its own id again the delta names it twice, which is told above.
+        if let Some(by) = policy.credentials.get(&other.digest).filter(|by| by.id != other.id) {
+            faults.push(Fault::SameDigest { first: other.id.min(by.id), second: other.id.max(by.id) });
         }
     }
     // As with groups: a person who went may still be named by any credential.

@@ -38,3 +38,19 @@ pub(crate) const RULES: &[(Rule, Ask)] = &[
     (Rule::Combination, access::combination),
     (Rule::Fresh, credentials::fresh),
 ];
+
+#[cfg(test)]
+mod tests {
+    use super::RULES;
+
+    #[test]
+    fn the_list_has_every_rule_once_in_its_order() {
+        for (at, (rule, _)) in RULES.iter().enumerate() {
+            assert_eq!(*rule as usize, at);
+        }
+        let mut codes: alloc::vec::Vec<_> = RULES.iter().map(|(rule, _)| rule.code()).collect();
+        codes.sort_unstable();
+        codes.dedup();
+        assert_eq!(codes.len(), RULES.len());
+    }
+}

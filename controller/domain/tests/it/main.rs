@@ -7,4 +7,5 @@ mod house;
 mod laws;
 mod policy;
 mod schedules;
+mod traces;
 mod worlds;
