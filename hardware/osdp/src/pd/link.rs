@@ -164,7 +164,11 @@ impl<const FRAME: usize, const QUEUE: usize, const ITEM: usize> Link<FRAME, QUEU
             Ok(admitted) => {
                 self.last = Some(seen);
                 self.queue.confirm();
-                self.accepted(now);
+                self.statistics.commands = self.statistics.commands.saturating_add(1);
+                // With a key set, whoever cannot prove to have it does not keep the device on-line.
+                if admitted.secured || matches!(self.config.security, PdSecurity::Optional(_)) {
+                    self.heard(now);
+                }
                 self.aside = None;
                 self.after = After::Nothing;
                 let data = bytes.get(admitted.data).unwrap_or_default();
@@ -207,8 +211,7 @@ impl<const FRAME: usize, const QUEUE: usize, const ITEM: usize> Link<FRAME, QUEU
         self.aside = Some((now + self.config.turnaround, Aside { header: reply_to(header), message }));
     }
 
-    fn accepted(&mut self, now: Micros) {
-        self.statistics.commands = self.statistics.commands.saturating_add(1);
+    fn heard(&mut self, now: Micros) {
         if self.heard_at.replace(now).is_none() {
             note(&mut self.events, PdEvent::Online);
         }
@@ -385,6 +388,7 @@ impl<const FRAME: usize, const QUEUE: usize, const ITEM: usize> Link<FRAME, QUEU
             Ok((session, initial)) => {
                 self.reply_in_handshake(now, header, (Scs::InitialMac, 1), &Reply::InitialMac(initial));
                 self.channel = Channel::Secure { session, default_key };
+                self.heard(now);
                 note(&mut self.events, PdEvent::SecureChannelUp { default_key });
             }
             Err(_) => self.nak(now, header, false, NakCode::SecurityRequired),

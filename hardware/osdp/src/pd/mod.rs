@@ -195,7 +195,7 @@ impl<const FRAME: usize, const QUEUE: usize, const ITEM: usize> Pd<FRAME, QUEUE,
     }
 
     fn forget_old_beginning(&mut self, now: Micros) {
-        if self.receiver.is_partial() && now.saturating_sub(self.last_byte_at) > self.link.config.frame_gap {
+        if self.receiver.is_partial() && now.saturating_sub(self.last_byte_at) >= self.link.config.frame_gap {
             self.receiver.reset();
         }
     }

@@ -189,7 +189,16 @@ impl World {
     /// Lets everything happen that happens until then.
     pub(crate) fn run_until(&mut self, end: Micros) {
         self.settle();
+        let mut idle = 0;
         while let Some(next) = self.next_time().filter(|&at| at <= end) {
+            idle = if next > self.now { 0 } else { idle + 1 };
+            assert!(
+                idle < 1_000,
+                "time stands still at {}: {:?}, {:?}",
+                self.now,
+                self.cp.poll_timeout(),
+                self.boards.iter().map(|b| b.pd.poll_timeout()).collect::<Vec<_>>()
+            );
             self.now = self.now.max(next);
             self.deliver();
             self.cp.handle_timeout(self.now);

@@ -1,8 +1,10 @@
 //! One binary for all tests of the crate.
 
 mod bus;
+mod codec;
 mod golden;
 mod line;
+mod lossy;
 mod peer;
 mod peripheral;
 mod pty;

@@ -274,6 +274,17 @@ fn silence_of_8_s_ends_the_session() {
 }
 
 #[test]
+fn whoever_has_no_key_does_not_keep_it_on_line() {
+    let mut bench = Bench::secure(3);
+    for _ in 0..5 {
+        bench.now += 2_000_000;
+        bench.pd.handle_timeout(bench.now);
+        bench.ask_clear(0, &Command::Id);
+    }
+    assert!(!bench.pd.is_online());
+}
+
+#[test]
 fn with_the_default_key_one_may_look_and_install_but_not_unlock() {
     let mut bench = Bench::new(PdSecurity::Install);
     bench.handshake(&Key::DEFAULT, 0).expect("install mode");
