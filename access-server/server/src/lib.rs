@@ -1,1 +1,13 @@
-//! The access server: composes the slices.
+//! The access server: composes the slices into one process.
+//!
+//! Speaks MQTT with the devices, HTTPS with browsers, and holds no rule of its own: what an event means is for the
+//! slices' reactions, what a page shows for the console. Nobody calls it but its own binary and tests.
+
+pub mod config;
+pub mod health;
+pub mod mqtt;
+pub mod serve;
+pub mod set_up;
+pub mod slices;
+pub mod sync;
+mod tls;

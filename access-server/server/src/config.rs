@@ -1,0 +1,162 @@
+//! The one configuration file, checked whole at start.
+
+use std::net::SocketAddr;
+use std::ops::Range;
+use std::path::{Path, PathBuf};
+
+use kit::pki::is_host;
+use serde::Deserialize;
+use toml::Spanned;
+
+/// The configuration. Paths are relative to the file's own directory.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Config {
+    /// `sqlite:site.db` or `postgres://user@host/name`.
+    pub database: Spanned<String>,
+    /// The directory of the site's keys.
+    pub keys: Spanned<PathBuf>,
+    /// The file that signed checkpoints are appended to; better on another disk than the database.
+    pub checkpoints: Spanned<PathBuf>,
+    /// The listener for browsers.
+    pub http: Http,
+    /// The way to the devices.
+    pub mqtt: Mqtt,
+    /// The service that turns photographs into templates; without it nobody can be enrolled.
+    pub embed: Option<Embed>,
+}
+
+/// The listener for browsers.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Http {
+    /// Address and port; port 0 lets the system choose.
+    pub listen: Spanned<SocketAddr>,
+    /// Certificate chain, PEM.
+    pub certificate: Spanned<PathBuf>,
+    /// Private key, PEM.
+    pub key: Spanned<PathBuf>,
+}
+
+/// The way to the devices.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Mqtt {
+    /// The broker's name or address, as its certificate has it.
+    pub host: Spanned<String>,
+    /// The broker's port.
+    pub port: Spanned<u16>,
+    /// The site's authority, PEM.
+    pub authority: Spanned<PathBuf>,
+    /// This server's certificate, PEM.
+    pub certificate: Spanned<PathBuf>,
+    /// This server's private key, PEM.
+    pub key: Spanned<PathBuf>,
+}
+
+/// The service that turns photographs into templates. Spoken to with the same certificate as the broker.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Embed {
+    /// Address and port, as `127.0.0.1:9443`.
+    pub address: Spanned<String>,
+    /// The name in its certificate, as `vision-1`.
+    pub name: Spanned<String>,
+}
+
+/// What is wrong with the configuration, with file and line.
+#[derive(Debug, thiserror::Error)]
+pub enum ConfigError {
+    /// The file could not be read.
+    #[error("{path} could not be read: {source}")]
+    Read {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        source: std::io::Error,
+    },
+    /// A key is unknown, missing, or of the wrong form.
+    #[error("{path}:{line}: {message}")]
+    Form {
+        /// The file.
+        path: PathBuf,
+        /// The line, from 1.
+        line: usize,
+        /// What is wrong.
+        message: String,
+    },
+}
+
+impl Config {
+    /// Reads and checks a file.
+    ///
+    /// # Errors
+    /// Names the file, the line and the key of the first thing wrong.
+    pub fn read(path: &Path) -> Result<Self, ConfigError> {
+        let text = std::fs::read_to_string(path)
+            .map_err(|source| ConfigError::Read { path: path.to_owned(), source })?;
+        let form = |span: Range<usize>, message: String| ConfigError::Form {
+            path: path.to_owned(),
+            line: text[..span.start.min(text.len())].matches('\n').count() + 1,
+            message,
+        };
+        let mut config: Self = toml::from_str(&text)
+            .map_err(|error| form(error.span().unwrap_or(0..0), error.message().replace('\n', " ")))?;
+        config.resolve(path.parent().unwrap_or(Path::new(".")));
+        config.check().map_err(|(span, message)| form(span, message))?;
+        Ok(config)
+    }
+
+    /// Makes relative paths relative to the file.
+    fn resolve(&mut self, base: &Path) {
+        for path in [
+            &mut self.keys,
+            &mut self.checkpoints,
+            &mut self.http.certificate,
+            &mut self.http.key,
+            &mut self.mqtt.authority,
+            &mut self.mqtt.certificate,
+            &mut self.mqtt.key,
+        ] {
+            let joined = base.join(path.get_ref());
+            *path.get_mut() = joined;
+        }
+        if let Some(file) = self.database.get_ref().strip_prefix("sqlite:") {
+            let joined = format!("sqlite:{}", base.join(file).display());
+            *self.database.get_mut() = joined;
+        }
+    }
+
+    fn check(&self) -> Result<(), (Range<usize>, String)> {
+        let database = self.database.get_ref();
+        if !["sqlite:", "postgres:", "postgresql:"].iter().any(|scheme| database.starts_with(scheme)) {
+            return Err((
+                self.database.span(),
+                "database: begins with neither sqlite: nor postgres:".to_owned(),
+            ));
+        }
+        if !self.keys.get_ref().is_dir() {
+            let message =
+                format!("keys: no such directory: {} (made by `init`)", self.keys.get_ref().display());
+            return Err((self.keys.span(), message));
+        }
+        for (key, path) in [
+            ("http.certificate", &self.http.certificate),
+            ("http.key", &self.http.key),
+            ("mqtt.authority", &self.mqtt.authority),
+            ("mqtt.certificate", &self.mqtt.certificate),
+            ("mqtt.key", &self.mqtt.key),
+        ] {
+            if !path.get_ref().is_file() {
+                return Err((path.span(), format!("{key}: no such file: {}", path.get_ref().display())));
+            }
+        }
+        if !is_host(self.mqtt.host.get_ref()) {
+            return Err((self.mqtt.host.span(), "mqtt.host: neither a name nor an address".to_owned()));
+        }
+        if *self.mqtt.port.get_ref() == 0 {
+            return Err((self.mqtt.port.span(), "mqtt.port: between 1 and 65535".to_owned()));
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,207 @@
+//! `gatehouse-server`: the access server and what an administrator does on its command line.
+
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use anyhow::{Context, anyhow, bail};
+use clap::{Parser, Subcommand};
+use kit::auth::{self, OperatorError, Role};
+use kit::journal::{CheckpointLog, verify};
+use kit::pki::{Authority, Holder, is_host};
+use kit::{Clock, Db};
+use server::config::Config;
+use server::serve;
+use server::set_up::{NewSite, init};
+use tracing_subscriber::EnvFilter;
+
+/// The access server of a Gatehouse site.
+#[derive(Parser)]
+#[command(version)]
+struct Arguments {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Sets up a new site: keys, certificates, configuration, database, first administrator.
+    Init {
+        /// The directory to make it in.
+        #[arg(long)]
+        directory: PathBuf,
+        /// A name or address of this machine, for its certificates (again for each).
+        #[arg(long = "host", default_values_t = ["localhost".to_owned(), "127.0.0.1".to_owned(), "::1".to_owned()])]
+        hosts: Vec<String>,
+        /// `sqlite:FILE` or `postgres://user@host/name`.
+        #[arg(long, default_value = "sqlite:site.db")]
+        database: String,
+        /// Where browsers are listened for.
+        #[arg(long, default_value = "[::]:8443")]
+        listen: SocketAddr,
+        /// The message broker.
+        #[arg(long, default_value = "localhost:8883")]
+        broker: String,
+        /// The service that turns photographs into templates, as `vision-1@127.0.0.1:9443`.
+        #[arg(long)]
+        embed: Option<String>,
+    },
+    /// Serves until told to stop.
+    Serve {
+        /// The configuration.
+        #[arg(long)]
+        config: PathBuf,
+    },
+    /// Walks the whole journal and names the first thing that is not as it was written.
+    Verify {
+        /// The configuration.
+        #[arg(long)]
+        config: PathBuf,
+    },
+    /// Brings the database's schema up to date and stops.
+    Migrate {
+        /// The configuration.
+        #[arg(long)]
+        config: PathBuf,
+    },
+    /// Certificates.
+    #[command(subcommand)]
+    Pki(Pki),
+    /// Operators.
+    #[command(subcommand)]
+    Operator(Operators),
+}
+
+#[derive(Subcommand)]
+enum Pki {
+    /// Issues a certificate and its key: NAME.pem and NAME.key.
+    Issue {
+        /// `controller-<id>`, `vision-<id>`, `broker`, `server` or `web`.
+        name: String,
+        /// The directory with the authority, as `init` made it.
+        #[arg(long)]
+        directory: PathBuf,
+        /// Where to write; the same directory if not given.
+        #[arg(long)]
+        out: Option<PathBuf>,
+        /// A name or address it is good for besides its own name (again for each).
+        #[arg(long = "host")]
+        hosts: Vec<String>,
+    },
+}
+
+#[derive(Subcommand)]
+enum Operators {
+    /// Adds an operator and prints a first password, once.
+    Add {
+        /// The configuration.
+        #[arg(long)]
+        config: PathBuf,
+        /// The login name.
+        name: String,
+        /// `viewer`, `guard`, `operator`, `manager` or `administrator`.
+        #[arg(long, default_value = "viewer")]
+        role: String,
+    },
+    /// Gives an operator a new first password and prints it, once.
+    Reset {
+        /// The configuration.
+        #[arg(long)]
+        config: PathBuf,
+        /// The login name.
+        name: String,
+    },
+}
+
+#[tokio::main]
+async fn main() -> ExitCode {
+    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info"));
+    tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).init();
+    rustls::crypto::ring::default_provider().install_default().expect("nothing else was installed before");
+    match run(Arguments::parse().command).await {
+        Ok(code) => code,
+        Err(error) => {
+            eprintln!("gatehouse-server: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+async fn run(command: Command) -> anyhow::Result<ExitCode> {
+    match command {
+        Command::Init { directory, hosts, database, listen, broker, embed } => {
+            let embed = embed.as_deref();
+            let site = NewSite {
+                directory: &directory,
+                hosts: &hosts,
+                database: &database,
+                listen,
+                broker: &broker,
+                embed,
+            };
+            let login = init(&site).await?;
+            println!("site set up in {}", directory.display());
+            println!("first login: {}", login.name);
+            println!("password, shown this once: {}", login.password);
+        }
+        Command::Serve { config } => serve::serve(&config).await?,
+        Command::Verify { config } => return walk(&config).await,
+        Command::Migrate { config } => {
+            let config = Config::read(&config)?;
+            let db = Db::open(config.database.get_ref()).await?;
+            let applied = db.migrate(&server::slices::migrations(), Clock::Real.now()).await?;
+            println!("{applied} migrations applied");
+        }
+        Command::Pki(Pki::Issue { name, directory, out, hosts }) => {
+            let holder =
+                Holder::parse(&name).ok_or_else(|| anyhow!("{name} is not a name of a device or service"))?;
+            if let Some(host) = hosts.iter().find(|host| !is_host(host)) {
+                bail!("{host} is neither a name nor an address");
+            }
+            let out = out.as_deref().unwrap_or(&directory);
+            std::fs::create_dir_all(out).with_context(|| format!("{} cannot be made", out.display()))?;
+            let issued = Authority::open(&directory)?.issue(out, &holder, &hosts, Clock::Real.now())?;
+            println!("{}\n{}", issued.certificate.display(), issued.key.display());
+        }
+        Command::Operator(Operators::Add { config, name, role }) => {
+            let role = Role::parse(&role).ok_or_else(|| anyhow!("{role} is not a role"))?;
+            first_password(&config, &name, Some(role)).await?;
+        }
+        Command::Operator(Operators::Reset { config, name }) => first_password(&config, &name, None).await?,
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Adds an operator, or gives one that exists a new first password.
+async fn first_password(config: &Path, name: &str, role: Option<Role>) -> anyhow::Result<()> {
+    let kit = serve::open(&Config::read(config)?).await?;
+    let password = auth::generate_password();
+    let done: Result<(), OperatorError> = match role {
+        Some(role) => auth::add(&kit, None, name, role, &password).await.map(drop),
+        None => auth::reset_password(&kit, None, name, &password).await,
+    };
+    kit.db().close().await;
+    done?;
+    println!("password of {name}, shown this once: {password}");
+    Ok(())
+}
+
+/// Needs neither the secret keys nor a running server.
+async fn walk(config: &Path) -> anyhow::Result<ExitCode> {
+    let config = Config::read(config)?;
+    let public = kit::keys::journal_public(config.keys.get_ref())?;
+    let path = config.checkpoints.get_ref();
+    let log = CheckpointLog::read(path).with_context(|| format!("{} cannot be read", path.display()))?;
+    let db = Db::open(config.database.get_ref()).await?;
+    let report = verify(db.read(), &public, &log).await?;
+    db.close().await;
+    if let Some(finding) = report.finding {
+        println!("NOT INTACT: {finding}");
+        return Ok(ExitCode::from(2));
+    }
+    println!(
+        "intact: {} records, {} checkpoints, signed up to record {}",
+        report.records, report.checkpoints, report.signed_up_to
+    );
+    Ok(ExitCode::SUCCESS)
+}

@@ -1,0 +1,139 @@
+//! The process: everything started in order, and stopped in the reverse one.
+
+use std::net::SocketAddr;
+use std::path::Path;
+use std::time::Duration;
+
+use anyhow::{Context, anyhow};
+use axum::Router;
+use axum_server::Handle;
+use axum_server::tls_rustls::RustlsConfig;
+use kit::ingest::{self, Ingest};
+use kit::{Clock, Db, Keys, Kit, Problem};
+use people::embed::EmbedService;
+use tokio::sync::mpsc;
+
+use crate::config::Config;
+use crate::mqtt::{self, Hub, Token};
+use crate::{health, slices, sync, tls};
+
+/// Open pages are given so long to end.
+const FAREWELL: Duration = Duration::from_millis(500);
+/// And the last commit with its checkpoint so long.
+const LAST_COMMIT: Duration = Duration::from_secs(1);
+
+/// Serves until told to stop, then stops within two seconds.
+///
+/// # Errors
+/// When something cannot be started, or the disk fails.
+pub async fn serve(config: &Path) -> anyhow::Result<()> {
+    let config = Config::read(config)?;
+    let kit = open(&config).await?;
+    let mqtt = &config.mqtt;
+    let tls = tls::client(mqtt.authority.get_ref(), mqtt.certificate.get_ref(), mqtt.key.get_ref())?;
+    let embed = embed(&config)?;
+    let listener = tls::listener(config.http.certificate.get_ref(), config.http.key.get_ref())?;
+    let socket = std::net::TcpListener::bind(config.http.listen.get_ref())
+        .with_context(|| format!("http.listen: {} cannot be listened on", config.http.listen.get_ref()))?;
+    socket.set_nonblocking(true)?;
+    let address = socket.local_addr()?;
+
+    let (ingest, queue) = ingest::queue(mqtt::QUEUE);
+    let (safe, committed) = mpsc::channel(64);
+    let mut taking = tokio::spawn(ingest::run(kit.clone(), queue, slices::reactions(), safe));
+    let (haves, asked) = mpsc::channel(sync::QUEUE);
+    let syncing = tokio::spawn(sync::run(kit.clone(), asked));
+    let hub = Hub::new(kit.clone(), ingest.clone(), haves);
+    let (host, port) = (mqtt.host.get_ref().clone(), *mqtt.port.get_ref());
+    let speaking = tokio::spawn(async move { mqtt::run(hub, &host, port, tls, committed).await });
+    let handle = Handle::new();
+    let app = app(&kit, ingest, embed).into_make_service_with_connect_info::<SocketAddr>();
+    let mut pages = tokio::spawn(
+        axum_server::from_tcp_rustls(socket, RustlsConfig::from_config(listener))?
+            .handle(handle.clone())
+            .serve(app),
+    );
+    println!("ready https://{address}/");
+
+    let fault = tokio::select! {
+        () = told_to_stop() => None,
+        ended = &mut taking => Some(match ended {
+            Ok(Err(broken)) => anyhow::Error::from(broken),
+            Ok(Ok(())) | Err(_) => anyhow!("the ingest ended by itself"),
+        }),
+        ended = &mut pages => Some(match ended {
+            Ok(Err(error)) => anyhow::Error::from(error).context("the listener for browsers ended"),
+            Ok(Ok(())) | Err(_) => anyhow!("the listener for browsers ended by itself"),
+        }),
+    };
+    // No new events, then what is queued and the last checkpoint; browsers meanwhile.
+    handle.graceful_shutdown(Some(FAREWELL));
+    speaking.abort();
+    syncing.abort();
+    // What they hold of the ingest must be gone before it can come to its end.
+    let _ = speaking.await;
+    let _ = syncing.await;
+    if !pages.is_finished() {
+        let _ = pages.await;
+    }
+    if !taking.is_finished() {
+        match tokio::time::timeout(LAST_COMMIT, taking).await {
+            Ok(Ok(Ok(()))) => {}
+            Ok(Ok(Err(broken))) => return Err(broken.into()),
+            Ok(Err(_)) | Err(_) => {
+                tracing::warn!("the last checkpoint was not signed; nothing acknowledged is lost")
+            }
+        }
+    }
+    // A database that is away must not hold up the end.
+    let _ = tokio::time::timeout(FAREWELL, kit.db().close()).await;
+    fault.map_or(Ok(()), Err)
+}
+
+/// Opens keys and database, and brings the schema up to date.
+///
+/// # Errors
+/// When a key is missing or the database does not belong to this program.
+pub async fn open(config: &Config) -> anyhow::Result<Kit> {
+    let keys = Keys::open(config.keys.get_ref())?;
+    let db = Db::open(config.database.get_ref()).await?;
+    db.migrate(&slices::migrations(), Clock::Real.now()).await?;
+    Kit::new(db, Clock::Real, keys, Some(config.checkpoints.get_ref()))
+        .with_context(|| format!("checkpoints: {} cannot be written", config.checkpoints.get_ref().display()))
+}
+
+/// The service for photographs, where one is configured.
+///
+/// # Errors
+/// When its address or the certificates are not what they should be.
+pub fn embed(config: &Config) -> anyhow::Result<Option<EmbedService>> {
+    let Some(embed) = &config.embed else { return Ok(None) };
+    let mqtt = &config.mqtt;
+    let service = EmbedService::new(
+        embed.address.get_ref(),
+        embed.name.get_ref(),
+        mqtt.authority.get_ref(),
+        mqtt.certificate.get_ref(),
+        mqtt.key.get_ref(),
+    );
+    service.map(Some).context("embed")
+}
+
+fn app(kit: &Kit, ingest: Ingest<Token>, embed: Option<EmbedService>) -> Router {
+    slices::router(embed)
+        .route("/health", health::health())
+        .route("/metrics", health::metrics(ingest))
+        .fallback(async || Problem::not_found("there is nothing here"))
+        .layer(axum::middleware::from_fn(kit::auth::csrf))
+        .with_state(kit.clone())
+}
+
+async fn told_to_stop() {
+    use tokio::signal::unix::{SignalKind, signal};
+    let mut terminate = signal(SignalKind::terminate()).expect("signals can be listened for");
+    let mut interrupt = signal(SignalKind::interrupt()).expect("signals can be listened for");
+    tokio::select! {
+        _ = terminate.recv() => {}
+        _ = interrupt.recv() => {}
+    }
+}
