@@ -1,6 +1,8 @@
 //! One binary for all tests of the crate.
 
+mod arbitrary;
 mod bus;
+mod chaos;
 mod codec;
 mod golden;
 mod line;
