@@ -27,6 +27,8 @@ const PAUSE: Duration = Duration::from_millis(500);
 const LONGEST_PAUSE: Duration = Duration::from_secs(10);
 /// Messages waiting for the connection at most; what does not fit is said again later anyway.
 const WAITING: usize = 64;
+/// The largest payload and its topic.
+const MOST_PACKET: u32 = wire::LARGEST as u32 + 4_096;
 /// A camera without a frame for this long does not count as up.
 const SILENCE: Duration = crate::capture::SILENCE;
 
@@ -51,6 +53,8 @@ impl Sync {
         options.set_transport(Transport::tls_with_config(TlsConfiguration::Rustls(tls)));
         options.set_keep_alive(KEEP_ALIVE);
         options.set_clean_start(true);
+        // The library takes 10 kB unless told otherwise.
+        options.set_max_packet_size(Some(MOST_PACKET));
         let (client, mut events) = AsyncClient::new(options, WAITING);
         let mut gathering = Gathering::default();
         let mut live = interval(Duration::from_millis(PERIOD_MS / 2));

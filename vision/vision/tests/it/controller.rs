@@ -1,9 +1,9 @@
 //! A reader link's other end: takes what vision says and writes down when it came.
 
-use std::io::{Read as _, Write as _};
 use std::net::TcpListener;
 use std::sync::Arc;
-use std::sync::mpsc::{Receiver, Sender, channel};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc::{Receiver, channel};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use rustls::pki_types::pem::PemObject as _;
@@ -25,7 +25,7 @@ pub(crate) struct Heard {
 pub(crate) struct Controller {
     pub(crate) address: String,
     heard: Receiver<Heard>,
-    verdicts: Sender<ToVision>,
+    grants: Arc<AtomicBool>,
 }
 
 impl Controller {
@@ -49,7 +49,8 @@ impl Controller {
         let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
         let address = listener.local_addr().expect("bound").to_string();
         let (hear, heard) = channel();
-        let (verdicts, to_say) = channel::<ToVision>();
+        let grants = Arc::new(AtomicBool::new(false));
+        let granting = grants.clone();
         let cameras: Vec<String> = cameras.iter().map(|name| (*name).to_owned()).collect();
         let config = Arc::new(config);
         std::thread::spawn(move || {
@@ -58,21 +59,24 @@ impl Controller {
                 let session = ServerConnection::new(config.clone()).expect("a session");
                 let mut stream = StreamOwned::new(session, tcp);
                 while let Some(message) = receive(&mut stream) {
-                    let hello = matches!(message, FromVision::Hello { .. });
+                    let answer = match &message {
+                        FromVision::Hello { .. } => Some(ToVision::Welcome { cameras: cameras.clone() }),
+                        FromVision::Sighting(sighting) if granting.load(Ordering::Relaxed) => {
+                            let (camera, track) = (sighting.camera.clone(), sighting.track);
+                            Some(ToVision::Verdict { camera, track, granted: true })
+                        }
+                        FromVision::Sighting(_) | FromVision::Camera { .. } | FromVision::Alive => None,
+                    };
+                    if let Some(answer) = answer {
+                        send(&mut stream, &answer);
+                    }
                     if hear.send(Heard { at: utc(), message }).is_err() {
                         return;
-                    }
-                    if hello {
-                        send(&mut stream, &ToVision::Welcome { cameras: cameras.clone() });
-                    }
-                    // Said when vision has spoken: often enough, it speaks every second.
-                    while let Ok(verdict) = to_say.try_recv() {
-                        send(&mut stream, &verdict);
                     }
                 }
             }
         });
-        Self { address, heard, verdicts }
+        Self { address, heard, grants }
     }
 
     /// Waits for what `wanted` picks out of the messages.
@@ -106,9 +110,9 @@ impl Controller {
         .is_some()
     }
 
-    pub(crate) fn granted(&self, camera: &str, track: u64) {
-        let camera = camera.to_owned();
-        self.verdicts.send(ToVision::Verdict { camera, track, granted: true }).expect("the listener runs");
+    /// From now on the door is released for every sighting.
+    pub(crate) fn grant(&self) {
+        self.grants.store(true, Ordering::Relaxed);
     }
 }
 

@@ -2,6 +2,9 @@
 
 mod camera;
 mod controller;
+mod enrolment;
+mod faults;
+mod gallery_sync;
 mod sightings;
 mod site;
 
