@@ -20,11 +20,12 @@ impl<F: NorFlash> Storage<F> {
         // Asked after each event: a push may have taken the oldest page.
         let mut buffer = [0; BUFFER];
         let oldest = self.log.peek(&mut buffer).await.ok()??;
-        self.oldest = BoardEvent::decode(oldest).map_or(event.seq, |(event, _)| event.seq);
+        let oldest = BoardEvent::decode(oldest).map_or(event.seq, |(event, _)| event.seq);
+        self.oldest = self.oldest.max(oldest);
         Some(())
     }
 
-    /// Oldest and newest number in the log. A log that cannot be mended counts as empty.
+    /// Oldest and newest number in the log; of a page whose erase was torn only what is whole behind the last gap counts. A log that cannot be mended counts as empty.
     pub(super) async fn survey(&mut self) -> Option<Option<(u32, u32)>> {
         match self.walk(0, |_| false).await {
             Ok(found) => Some(found),
@@ -39,7 +40,8 @@ impl<F: NorFlash> Storage<F> {
     /// The first events from this number on.
     pub(super) async fn fetch(&mut self, from: u32) -> Option<Vec<BoardEvent, MAX_FETCH>> {
         let mut events = Vec::new();
-        let walked = self.walk(from, |event| events.push(event).is_err() || events.is_full()).await;
+        let walked =
+            self.walk(from.max(self.oldest), |event| events.push(event).is_err() || events.is_full()).await;
         walked.ok().map(|_| events)
     }
 
@@ -47,7 +49,7 @@ impl<F: NorFlash> Storage<F> {
         self.log.erase_all().await.ok()
     }
 
-    /// Shows each event from `from` on, until told to stop; says the first and last number seen.
+    /// Shows each event from `from` on, until told to stop; says the first and last number of the last run without gaps.
     async fn walk(
         &mut self,
         from: u32,
@@ -58,7 +60,10 @@ impl<F: NorFlash> Storage<F> {
         let mut items = self.log.iter().await?;
         while let Some(item) = items.next(&mut buffer).await? {
             let Ok((event, _)) = BoardEvent::decode(&item) else { continue };
-            seen = Some((seen.map_or(event.seq, |(first, _)| first), event.seq));
+            seen = match seen {
+                Some((first, last)) if event.seq == last + 1 => Some((first, event.seq)),
+                Some(_) | None => Some((event.seq, event.seq)),
+            };
             if event.seq >= from && show(event) {
                 break;
             }

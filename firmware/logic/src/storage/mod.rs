@@ -4,11 +4,12 @@
 //! whole or not at all.
 //!
 //! ```text
-//! | state: 2 pages, a map | list A | list B | log: the rest, a ring of pages |
+//! | state: 3 pages, a map | list A | list B | log: the rest, a ring of pages |
 //! ```
 
 mod list;
 mod log;
+mod mend;
 mod state;
 
 use core::ops::Range;
@@ -56,7 +57,8 @@ impl Layout {
             return Err(LayoutError::Unsuitable);
         }
         let list_pages = u32::try_from(whitelist::MAX_FILE).expect("a few kilobytes").div_ceil(page);
-        let state = 0..2 * page;
+        // Three, so that the mending can tell the page in use from one that was being erased.
+        let state = 0..3 * page;
         let first = state.end..state.end + list_pages * page;
         let second = first.end..first.end + list_pages * page;
         let log = second.end..capacity / page * page;
@@ -98,6 +100,11 @@ impl<F: NorFlash> Storage<F> {
         let config = QueueConfig::new(layout.log.clone());
         let log = QueueStorage::new(flash, config, cache);
         let mut storage = Storage { log, layout, oldest: 0, lists: Lists::default() };
+        for range in [storage.layout.state.clone(), storage.layout.log.clone()] {
+            if mend::mend(storage.log.flash(), &range, storage.layout.page).await.is_none() {
+                return Err(storage.log.destroy().0);
+            }
+        }
         match storage.restore(entropy).await {
             Some(restored) => Ok((storage, restored)),
             None => Err(storage.log.destroy().0),

@@ -1,0 +1,10 @@
+//! A whole board in virtual time: a real panel on its bus, a flash that forgets nothing it should keep, power that fails anywhere.
+#![expect(clippy::unwrap_used, reason = "a failed step of a test is a failed test")]
+
+mod bench;
+mod flash;
+mod lane;
+mod link;
+mod local;
+mod power;
+mod site;
