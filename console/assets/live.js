@@ -1,0 +1,67 @@
+// Makes the live page live: one EventSource, ages that count, and a plain word when the picture is old.
+"use strict";
+(() => {
+  const live = document.getElementById("live");
+  if (!live) return;
+  const EVENTS_SHOWN = 200;
+  const STALE_AFTER_MS = 5000;
+  const words = document.getElementById("words").dataset;
+  const stale = document.getElementById("stale");
+  const events = document.getElementById("events");
+  const state = document.getElementById("state");
+  // The server's clock minus this browser's, so that ages do not depend on how the browser's clock is set.
+  let clockError = Number(live.dataset.now) / 1000 - Date.now();
+  let heardAt = Date.now();
+  let connected = false;
+
+  const heard = (serverNow) => {
+    heardAt = Date.now();
+    connected = true;
+    if (serverNow) clockError = Number(serverNow) / 1000 - heardAt;
+  };
+
+  const age = (at) => {
+    const seconds = Math.max(0, Math.floor((Date.now() + clockError - at / 1000) / 1000));
+    if (seconds < 2) return words.now;
+    if (seconds < 120) return words.seconds.replace("\u2007", seconds);
+    if (seconds < 7200) return words.minutes.replace("\u2007", Math.floor(seconds / 60));
+    return words.hours.replace("\u2007", Math.floor(seconds / 3600));
+  };
+
+  const tick = () => {
+    for (const time of state.querySelectorAll("time[data-at]")) {
+      const text = age(Number(time.dataset.at));
+      if (time.textContent !== text) time.textContent = text;
+    }
+    const silent = Date.now() - heardAt > STALE_AFTER_MS;
+    document.body.classList.toggle("is-stale", silent);
+    if (silent && stale.hidden) {
+      const when = new Date(heardAt).toLocaleTimeString(document.documentElement.lang);
+      stale.textContent = connected ? stale.dataset.lost.replace("\u2007", when) : stale.dataset.never;
+    }
+    stale.hidden = !silent;
+  };
+
+  const source = new EventSource(`${live.dataset.stream}?after=${encodeURIComponent(live.dataset.after)}`);
+  source.addEventListener("beat", (message) => heard(message.data));
+  source.addEventListener("state", (message) => {
+    heard();
+    state.innerHTML = message.data;
+    tick();
+  });
+  source.addEventListener("record", (message) => {
+    heard();
+    if (events.querySelector(`[data-seq="${CSS.escape(message.lastEventId)}"]`)) return;
+    events.querySelector(".empty")?.remove();
+    events.insertAdjacentHTML("afterbegin", message.data);
+    events.firstElementChild.classList.add("fresh");
+    while (events.children.length > EVENTS_SHOWN) events.lastElementChild.remove();
+  });
+  // The session ended, or the server wants the page anew.
+  source.addEventListener("reload", () => location.reload());
+  // Closed for good means that the server answered something else than a stream: the session is over.
+  source.addEventListener("error", () => {
+    if (source.readyState === EventSource.CLOSED) location.reload();
+  });
+  setInterval(tick, 1000);
+})();

@@ -1,0 +1,35 @@
+//! Files that every page needs, built in, and the headers that hold for everything.
+
+use axum::extract::Request;
+use axum::http::{HeaderValue, header};
+use axum::middleware::Next;
+use axum::response::{IntoResponse, Response};
+
+/// Scripts, styles and pictures come from here alone; nothing is inline, nobody may frame us.
+const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; \
+                      font-src 'self'; manifest-src 'self'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'";
+
+macro_rules! asset {
+    ($name:ident, $file:literal, $kind:literal) => {
+        pub(crate) async fn $name() -> Response {
+            let headers = [(header::CONTENT_TYPE, $kind), (header::CACHE_CONTROL, "public, max-age=300")];
+            (headers, include_bytes!(concat!("../assets/", $file)).as_slice()).into_response()
+        }
+    };
+}
+
+asset!(style, "console.css", "text/css; charset=utf-8");
+asset!(script, "live.js", "text/javascript; charset=utf-8");
+asset!(icon, "icon.svg", "image/svg+xml");
+asset!(shapes, "shapes.svg", "image/svg+xml");
+
+/// The headers of every answer.
+pub(crate) async fn headers(request: Request, next: Next) -> Response {
+    let mut response = next.run(request).await;
+    let headers = response.headers_mut();
+    headers.insert(header::CONTENT_SECURITY_POLICY, HeaderValue::from_static(POLICY));
+    headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+    headers.insert(header::REFERRER_POLICY, HeaderValue::from_static("same-origin"));
+    headers.entry(header::CACHE_CONTROL).or_insert(HeaderValue::from_static("no-store"));
+    response
+}

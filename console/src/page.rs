@@ -1,0 +1,113 @@
+//! What every page knows: the language, who looks at it, the site's time.
+
+use std::borrow::Cow;
+
+use askama::Template;
+use axum::http::StatusCode;
+use axum::response::{Html, IntoResponse, Response};
+use fluent_bundle::FluentValue;
+use jiff::Timestamp;
+use jiff::tz::TimeZone;
+use kit::auth::Operator;
+use kit::problem::Problem;
+
+use crate::words::Language;
+
+/// Stands in a sentence where the script puts a number; no sentence has it otherwise.
+const GAP: &str = "\u{2007}";
+
+/// The shortest password an operator may choose, in characters.
+pub(crate) const PASSWORD_LENGTH: u32 = 10;
+
+/// What every page knows.
+#[derive(Clone, Debug)]
+pub(crate) struct Page {
+    pub(crate) language: Language,
+    pub(crate) operator: Option<Operator>,
+    pub(crate) zone: TimeZone,
+}
+
+impl Page {
+    pub(crate) fn say(&self, key: &str) -> Cow<'static, str> {
+        match key {
+            "age-seconds" | "age-minutes" | "age-hours" => self.language.say_with(key, &[("n", GAP.into())]),
+            "stale-lost" => self.language.say_with(key, &[("time", GAP.into())]),
+            _ => self.language.say(key),
+        }
+    }
+
+    pub(crate) fn say_with(
+        &self,
+        key: &str,
+        name: &str,
+        value: impl Into<FluentValue<'static>>,
+    ) -> Cow<'static, str> {
+        self.language.say_with(key, &[(name, value.into())])
+    }
+
+    pub(crate) fn say_count(&self, key: &str, count: &usize) -> Cow<'static, str> {
+        self.say_with(key, "count", i64::try_from(*count).unwrap_or(i64::MAX))
+    }
+
+    pub(crate) fn say_length(&self, key: &str) -> Cow<'static, str> {
+        self.say_with(key, "length", PASSWORD_LENGTH)
+    }
+
+    /// A word of a fixed list that another process chose: its wording, or the word itself when it is newer than we are.
+    pub(crate) fn word(&self, list: &str, word: &str) -> String {
+        let key = format!("{list}-{word}");
+        if self.language.knows(&key) { self.language.say(&key).into_owned() } else { word.to_owned() }
+    }
+
+    pub(crate) fn other(&self) -> Language {
+        match self.language {
+            Language::Chinese => Language::English,
+            Language::English => Language::Chinese,
+        }
+    }
+
+    pub(crate) fn token(&self) -> &str {
+        self.operator.as_ref().map_or("", |operator| &operator.csrf)
+    }
+
+    pub(crate) fn signed_in_as(&self) -> Cow<'static, str> {
+        let Some(operator) = &self.operator else { return Cow::Borrowed("") };
+        let role = self.say(&format!("role-{}", operator.role.as_str())).into_owned();
+        self.language
+            .say_with("signed-in-as", &[("name", operator.name.clone().into()), ("role", role.into())])
+    }
+
+    /// How long ago, in words, as `live.js` says it.
+    pub(crate) fn age(&self, now: &i64, at: &i64) -> Cow<'static, str> {
+        let seconds = now.saturating_sub(*at).max(0) / 1_000_000;
+        match seconds {
+            ..2 => self.say("age-now"),
+            2..120 => self.say_with("age-seconds", "n", seconds),
+            120..7200 => self.say_with("age-minutes", "n", seconds / 60),
+            _ => self.say_with("age-hours", "n", seconds / 3600),
+        }
+    }
+
+    /// A time of day in the site's zone, with the date when it is not today.
+    pub(crate) fn clock(&self, at: i64, now: i64) -> String {
+        let civil =
+            |micros| Timestamp::from_microsecond(micros).unwrap_or_default().to_zoned(self.zone.clone());
+        let (at, now) = (civil(at), civil(now));
+        let pattern = if at.date() == now.date() { "%H:%M:%S" } else { "%Y-%m-%d %H:%M:%S" };
+        at.strftime(pattern).to_string()
+    }
+
+    /// A time with everything: date, time to the millisecond, offset.
+    pub(crate) fn exact(&self, at: i64) -> String {
+        let at = Timestamp::from_microsecond(at).unwrap_or_default().to_zoned(self.zone.clone());
+        at.strftime("%Y-%m-%d %H:%M:%S%.3f %:z").to_string()
+    }
+}
+
+/// Writes a template out as an answer.
+pub(crate) fn html(status: StatusCode, template: &impl Template) -> Response {
+    match template.render() {
+        Ok(text) => (status, Html(text)).into_response(),
+        Err(error) => Problem::internal(&error).into_response(),
+    }
+}

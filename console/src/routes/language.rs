@@ -1,0 +1,28 @@
+//! The other language, remembered by the browser.
+
+use axum::Form;
+use axum::http::{HeaderMap, header};
+use axum::response::{AppendHeaders, IntoResponse, Redirect, Response};
+use serde::Deserialize;
+
+use crate::words::{COOKIE, Language};
+
+#[derive(Deserialize)]
+pub(super) struct Given {
+    to: String,
+}
+
+pub(super) async fn change(headers: HeaderMap, Form(given): Form<Given>) -> Response {
+    let language = Language::of_tag(&given.to);
+    let cookie = format!("{COOKIE}={language}; Path=/; Max-Age=31536000; Secure; HttpOnly; SameSite=Lax");
+    let to = back(&headers).unwrap_or_else(|| "/".to_owned());
+    (AppendHeaders([(header::SET_COOKIE, cookie)]), Redirect::to(&to)).into_response()
+}
+
+/// The page it was asked from: its path alone, so that nobody is sent to another site.
+fn back(headers: &HeaderMap) -> Option<String> {
+    let referer = headers.get(header::REFERER)?.to_str().ok()?;
+    let uri: axum::http::Uri = referer.parse().ok()?;
+    let path = uri.path();
+    (path.starts_with('/') && !path.starts_with("//")).then(|| path.to_owned())
+}

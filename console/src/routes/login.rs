@@ -1,0 +1,71 @@
+//! Signing in and out.
+
+use std::net::SocketAddr;
+
+use askama::Template;
+use axum::Form;
+use axum::extract::{ConnectInfo, State};
+use axum::http::{HeaderMap, StatusCode, header};
+use axum::response::{AppendHeaders, IntoResponse, Redirect, Response};
+use kit::auth::{LOGIN_PATH, LoginRefusal, SignedIn, end, end_cookie, sign_in};
+use kit::problem::Problem;
+use serde::Deserialize;
+
+use crate::Console;
+use crate::page::{Page, html};
+
+#[derive(Template)]
+#[template(path = "login.html")]
+struct Login {
+    page: Page,
+    name: String,
+    refusal: Option<String>,
+}
+
+impl Login {
+    fn title(&self) -> String {
+        self.page.say("login-title").into_owned()
+    }
+}
+
+#[derive(Deserialize)]
+pub(super) struct Given {
+    name: String,
+    password: String,
+}
+
+pub(super) async fn show(State(console): State<Console>, headers: HeaderMap) -> Response {
+    let page = console.page(&headers, None);
+    html(StatusCode::OK, &Login { page, name: String::new(), refusal: None })
+}
+
+pub(super) async fn enter(
+    State(console): State<Console>,
+    ConnectInfo(peer): ConnectInfo<SocketAddr>,
+    headers: HeaderMap,
+    Form(given): Form<Given>,
+) -> Response {
+    let page = console.page(&headers, None);
+    let (status, refusal) =
+        match sign_in(&console.kit, &given.name, &given.password, &peer.ip().to_string()).await {
+            Ok(session) => {
+                return (AppendHeaders([(header::SET_COOKIE, session.set_cookie)]), Redirect::to("/"))
+                    .into_response();
+            }
+            Err(LoginRefusal::Wrong) => (StatusCode::UNPROCESSABLE_ENTITY, page.say("login-wrong")),
+            Err(LoginRefusal::Wait(seconds)) => {
+                let seconds = i64::try_from(seconds).unwrap_or(i64::MAX);
+                (StatusCode::TOO_MANY_REQUESTS, page.say_with("login-wait", "seconds", seconds))
+            }
+            Err(LoginRefusal::Database(error)) => return Problem::from(error).into_response(),
+        };
+    html(status, &Login { page, name: given.name, refusal: Some(refusal.into_owned()) })
+}
+
+pub(super) async fn leave(
+    State(console): State<Console>,
+    SignedIn(operator): SignedIn,
+) -> Result<Response, Problem> {
+    end(&console.kit, operator.session()).await?;
+    Ok((AppendHeaders([(header::SET_COOKIE, end_cookie())]), Redirect::to(LOGIN_PATH)).into_response())
+}

@@ -1,0 +1,65 @@
+//! Choosing a password: the first thing after the first sign-in.
+
+use askama::Template;
+use axum::Form;
+use axum::extract::State;
+use axum::http::{HeaderMap, StatusCode};
+use axum::response::{IntoResponse, Redirect, Response};
+use kit::auth::{OperatorError, SignedIn, change_password};
+use kit::problem::Problem;
+use serde::Deserialize;
+
+use crate::Console;
+use crate::page::{PASSWORD_LENGTH, Page, html};
+
+#[derive(Template)]
+#[template(path = "password.html")]
+struct Password {
+    page: Page,
+    refusal: Option<String>,
+}
+
+impl Password {
+    fn title(&self) -> String {
+        self.page.say("password-title").into_owned()
+    }
+}
+
+#[derive(Deserialize)]
+pub(super) struct Given {
+    present: String,
+    new: String,
+    again: String,
+}
+
+pub(super) async fn show(
+    State(console): State<Console>,
+    SignedIn(operator): SignedIn,
+    headers: HeaderMap,
+) -> Response {
+    let page = console.page(&headers, Some(operator));
+    html(StatusCode::OK, &Password { page, refusal: None })
+}
+
+pub(super) async fn change(
+    State(console): State<Console>,
+    SignedIn(operator): SignedIn,
+    headers: HeaderMap,
+    Form(given): Form<Given>,
+) -> Response {
+    let id = operator.id;
+    let page = console.page(&headers, Some(operator));
+    let refusal = if given.new != given.again {
+        page.say("password-differs")
+    } else if given.new == given.present {
+        page.say_with("password-unfit", "length", PASSWORD_LENGTH)
+    } else {
+        match change_password(&console.kit, id, &given.present, &given.new).await {
+            Ok(()) => return Redirect::to("/").into_response(),
+            Err(OperatorError::WrongPassword) => page.say("password-wrong"),
+            Err(OperatorError::Password(_)) => page.say_with("password-unfit", "length", PASSWORD_LENGTH),
+            Err(error) => return Problem::from(error).into_response(),
+        }
+    };
+    html(StatusCode::UNPROCESSABLE_ENTITY, &Password { page, refusal: Some(refusal.into_owned()) })
+}

@@ -1,0 +1,135 @@
+//! The live stream: records as they are journaled, the building's state when it changes, a beat when nothing does.
+//!
+//! The id of a record is its place in the journal; a browser that comes back names the last one it saw and misses none.
+//! A browser that reads too slowly is dropped by the journal's ring and comes back; it never delays anybody.
+
+use std::collections::BTreeMap;
+use std::convert::Infallible;
+use std::time::Duration;
+
+use axum::extract::{Query, State};
+use axum::http::HeaderMap;
+use axum::response::sse::{Event, Sse};
+use futures_util::stream::{Stream, unfold};
+use kit::auth::{Operator, is_live};
+use kit::live::Heard;
+use kit::problem::Problem;
+use kit::stream::Reader;
+use serde::Deserialize;
+use tokio::sync::watch;
+use tokio::time::{Instant, Interval, MissedTickBehavior, interval, sleep_until};
+
+use crate::directory::{self, Directory};
+use crate::page::Page;
+use crate::{Console, event, state};
+
+/// Something is said at least this often; a page says "stale" after 5 s.
+const BEAT: Duration = Duration::from_secs(2);
+/// The state is drawn anew at most this often.
+const REDRAW: Duration = Duration::from_millis(250);
+/// The session is looked at every so many beats: a revoked one stops seeing within half a minute.
+const SESSION_BEATS: u32 = 15;
+
+#[derive(Deserialize)]
+pub(super) struct From {
+    after: Option<u64>,
+}
+
+pub(super) async fn follow(
+    State(console): State<Console>,
+    operator: Operator,
+    Query(from): Query<From>,
+    headers: HeaderMap,
+) -> Result<Sse<impl Stream<Item = Result<Event, Infallible>>>, Problem> {
+    let seen = headers.get("last-event-id").and_then(|id| id.to_str().ok()?.parse().ok());
+    let reader = console.kit.events().subscribe(seen.or(from.after)).await?;
+    let session = operator.session().to_owned();
+    let page = console.page(&headers, Some(operator));
+    let directory = directory::load(&console.kit, page.language, &[]).await?;
+    let mut beat = interval(BEAT);
+    beat.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    let changes = console.live.changes();
+    let follower = Follower {
+        console,
+        page,
+        session,
+        directory,
+        reader,
+        changes,
+        beat,
+        beats: 0,
+        drawn: BTreeMap::new(),
+        redraw: Some(Instant::now()),
+    };
+    Ok(Sse::new(unfold(Some(follower), |follower| async move {
+        let mut follower = follower?;
+        match follower.next().await {
+            Some(event) => Some((Ok(event), Some(follower))),
+            // The last thing said: come back for the page itself.
+            None => Some((Ok(Event::default().event("reload").data("")), None)),
+        }
+    })))
+}
+
+struct Follower {
+    console: Console,
+    page: Page,
+    session: String,
+    directory: Directory,
+    reader: Reader,
+    changes: watch::Receiver<u64>,
+    beat: Interval,
+    beats: u32,
+    /// The state as it was last drawn, to draw it only when it looks different or a device fell silent.
+    drawn: BTreeMap<String, Heard>,
+    /// When the state is drawn next, if it changed.
+    redraw: Option<Instant>,
+}
+
+impl Follower {
+    /// The next thing to say; `None` ends the stream.
+    async fn next(&mut self) -> Option<Event> {
+        loop {
+            let redraw = self.redraw;
+            tokio::select! {
+                record = self.reader.next() => {
+                    let record = record?;
+                    let now = self.console.kit.now();
+                    if directory::is_changed_by(&record) {
+                        self.directory = directory::load(&self.console.kit, self.page.language, &[]).await.ok()?;
+                        self.redraw = Some(Instant::now() + REDRAW);
+                    }
+                    self.directory.learn(&self.console.kit, self.page.language, &record).await.ok()?;
+                    let row = event::row(&self.page, &self.directory, &record, now);
+                    return Some(Event::default().event("record").id(record.seq.to_string()).data(row));
+                }
+                changed = self.changes.changed(), if redraw.is_none() => {
+                    changed.ok()?;
+                    self.redraw = Some(Instant::now() + REDRAW);
+                }
+                () = sleep_until(redraw.unwrap_or_else(Instant::now)), if redraw.is_some() => {
+                    self.redraw = None;
+                    self.changes.mark_unchanged();
+                    return Some(self.state());
+                }
+                _ = self.beat.tick() => {
+                    self.beats += 1;
+                    if self.beats % SESSION_BEATS == 0 && !is_live(&self.console.kit, &self.session).await.ok()? {
+                        return None;
+                    }
+                    let now = self.console.kit.now();
+                    if state::went_stale(&self.drawn, now) {
+                        return Some(self.state());
+                    }
+                    return Some(Event::default().event("beat").data(now.to_string()));
+                }
+            }
+        }
+    }
+
+    fn state(&mut self) -> Event {
+        self.drawn = self.console.live.all();
+        let html = state::render(&self.page, &self.directory, &self.drawn, self.console.kit.now());
+        Event::default().event("state").data(html)
+    }
+}
