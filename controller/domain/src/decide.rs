@@ -228,6 +228,9 @@ impl Findings {
             self.refused.push(Reason::Combination { shown, nearest: Some(shown.and(missing)) });
         }
         let mut would_pass: Vec<Remedy> = self.refused.iter().map(|reason| remedy(*reason, case)).collect();
+        // Not being refused is not enough to enter: a level and a combination must have said yes. Whenever they did not,
+        // a rule refused; should one be missing, the door still stays shut.
+        let proven = self.egress || (self.facts.level.is_some() && self.facts.combination.is_some());
         let outcome = match (self.missing, case.person_id) {
             (Some(missing), Some(person)) if self.refused.is_empty() => {
                 would_pass.push(Remedy::Show(missing));
@@ -237,7 +240,7 @@ impl Findings {
                     until: case.now.plus(case.policy.site().second_factor_within),
                 }
             }
-            _ if self.refused.is_empty() => Outcome::Granted(case.release()),
+            _ if self.refused.is_empty() && proven => Outcome::Granted(case.release()),
             _ => Outcome::Denied(self.refused),
         };
         let trace = Trace {

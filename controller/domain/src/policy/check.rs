@@ -5,7 +5,6 @@ use core::time::Duration;
 
 use super::fault::{Fault, Part};
 use super::parts::{CLEARANCE_MAX, Combinations, Credential, Door, Level, Person, SiteRules};
-use super::rows::Identified;
 use super::{Policy, Structure};
 use crate::ids::ScheduleId;
 use crate::request::{Factors, Score};
@@ -109,7 +108,7 @@ fn level(structure: &Structure, level: &Level, faults: &mut Vec<Fault>) {
     let mut check = Check { part: Part::Level(level.id), faults };
     check.names_schedule(structure, level.schedule);
     for group in &level.groups {
-        check.names(structure.groups.has(*group), <crate::ids::GroupId as Identified>::part(*group));
+        check.names(structure.groups.has(*group), Part::Group(*group));
     }
     for door in &level.doors {
         check.names(structure.doors.has(*door), Part::Door(*door));

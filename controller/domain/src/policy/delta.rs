@@ -5,7 +5,7 @@ use alloc::vec::Vec;
 
 use super::fault::{Fault, Faults, Part};
 use super::parts::{Area, Credential, Door, Level, Person, PolicyParts, SiteRules};
-use super::rows::Rows;
+use super::rows::{Rows, report_twice};
 use super::{DigestOf, Policy, Structure, check};
 use crate::ids::{
     AreaId, ControllerId, CredentialId, DoorId, FireZoneId, GroupId, LevelId, PersonId, PolicyVersion,
@@ -228,7 +228,7 @@ fn change_structure(structure: &mut Structure, delta: &PolicyDelta, faults: &mut
 
 fn change_people(policy: &mut Policy, delta: &PolicyDelta, faults: &mut Vec<Fault>) {
     let (removed, upserted) = (&delta.remove.people, &delta.upsert.people);
-    report_twice(removed.iter().copied().chain(upserted.iter().map(|row| row.id)), Part::Person, faults);
+    named_once(removed.iter().copied().chain(upserted.iter().map(|row| row.id)), Part::Person, faults);
     for id in removed {
         if policy.people.remove(id).is_none() {
             faults.push(Fault::NothingToRemove(Part::Person(*id)));
@@ -253,7 +253,7 @@ fn change_people(policy: &mut Policy, delta: &PolicyDelta, faults: &mut Vec<Faul
 
 fn change_credentials(policy: &mut Policy, delta: &PolicyDelta, faults: &mut Vec<Fault>) {
     let (removed, upserted) = (&delta.remove.credentials, &delta.upsert.credentials);
-    report_twice(removed.iter().copied().chain(upserted.iter().map(|row| row.id)), Part::Credential, faults);
+    named_once(removed.iter().copied().chain(upserted.iter().map(|row| row.id)), Part::Credential, faults);
     for id in removed {
         if !take_credential(policy, *id) {
             faults.push(Fault::NothingToRemove(Part::Credential(*id)));
@@ -289,12 +289,11 @@ fn take_credential(policy: &mut Policy, id: CredentialId) -> bool {
     }
 }
 
-fn report_twice<I: Copy + Ord>(ids: impl Iterator<Item = I>, part: fn(I) -> Part, faults: &mut Vec<Fault>) {
+/// An identity is removed or upserted, and once.
+fn named_once<I: Copy + Ord>(ids: impl Iterator<Item = I>, part: fn(I) -> Part, faults: &mut Vec<Fault>) {
     let mut ids: Vec<I> = ids.collect();
     ids.sort_unstable();
-    let mut pairs: Vec<I> = ids.windows(2).filter(|pair| pair[0] == pair[1]).map(|pair| pair[0]).collect();
-    pairs.dedup();
-    faults.extend(pairs.into_iter().map(|id| Fault::Twice(part(id))));
+    report_twice(&ids, part, faults);
 }
 
 fn ascending<I: Ord>(ids: &mut Vec<I>) {

@@ -72,7 +72,7 @@ impl<R: Identified> Rows<R> {
     pub(super) fn edit(&mut self, removed: &[R::Id], upserted: &[R], faults: &mut Vec<Fault>) {
         let mut named: Vec<R::Id> = removed.iter().copied().chain(upserted.iter().map(R::id)).collect();
         named.sort_unstable();
-        report_twice::<R>(&named, faults);
+        report_twice(&named, R::part, faults);
         for id in removed {
             if !self.has(*id) {
                 faults.push(Fault::NothingToRemove(R::part(*id)));
@@ -92,11 +92,10 @@ impl<R: Identified> Rows<R> {
     }
 }
 
-fn report_twice<R: Identified>(sorted: &[R::Id], faults: &mut Vec<Fault>) {
-    for pair in sorted.windows(2) {
-        let fault = Fault::Twice(R::part(pair[0]));
-        if pair[0] == pair[1] && faults.last() != Some(&fault) {
-            faults.push(fault);
-        }
-    }
+/// Says which of the ascending ids are there more than once.
+pub(super) fn report_twice<I: Copy + Eq>(ascending: &[I], part: fn(I) -> Part, faults: &mut Vec<Fault>) {
+    let mut twice: Vec<I> =
+        ascending.windows(2).filter(|pair| pair[0] == pair[1]).map(|pair| pair[0]).collect();
+    twice.dedup();
+    faults.extend(twice.into_iter().map(|id| Fault::Twice(part(id))));
 }

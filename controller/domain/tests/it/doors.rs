@@ -1,5 +1,6 @@
 //! What doors do, as told by those who use them.
 
+use domain::ids::{DoorId, PersonId};
 use domain::policy::{AntiPassback, CredentialStatus, FaceConsent, PersonStatus};
 use domain::request::{CredentialKind, Factors, Liveness, Shown, Side};
 use domain::state::{Event, Override, OverrideMode};
@@ -202,4 +203,89 @@ fn two_people_do_not_make_one() {
 fn an_escape_route_both_ways_refuses_nobody() {
     let mut site = Site::open();
     site.stranger().at(BRIDGE).opens().alarms(&["unknown-face"]);
+}
+
+#[test]
+fn a_door_the_policy_does_not_know_only_lets_out() {
+    let mut site = Site::open();
+    site.badge(ADA).at(DoorId(404)).refuses(&["unknown-door"]);
+    site.badge(ADA).leaving().at(DoorId(404)).opens().alarms(&["unknown-door"]);
+}
+
+#[test]
+fn a_face_the_policy_does_not_know_yet_is_refused() {
+    let mut site = Site::open();
+    site.face(PersonId(404)).at(LOBBY).refuses(&["unknown-person"]);
+}
+
+#[test]
+fn a_suspended_card_is_refused_without_alarm() {
+    let mut site = Site::with(|parts| parts.credentials[0].status = CredentialStatus::Suspended);
+    site.badge(ADA).at(LOBBY).refuses(&["credential-suspended"]).quietly();
+    site.badge(ADA).leaving().at(LOBBY).opens().alarms(&["credential-suspended"]);
+}
+
+#[test]
+fn a_card_is_no_code_even_with_the_same_digest() {
+    let mut site = Site::open();
+    let forged = Shown::Digest { kind: CredentialKind::Qr, digest: card_of(ADA) };
+    site.shows(forged).at(LOBBY).refuses(&["unknown-credential"]);
+}
+
+#[test]
+fn the_vault_keeps_the_card_waiting_while_it_is_shown_again() {
+    let mut site = Site::open();
+    site.badge(ADA).at(VAULT).asks_for(Factors::PIN);
+    let again = site.later(3).badge(ADA).at(VAULT).asks_for(Factors::PIN);
+    assert_eq!(again.0.trace.seen.iter().count(), 1);
+    site.later(12).types(pin_of(ADA)).at(VAULT).opens();
+}
+
+#[test]
+fn the_vault_takes_no_code() {
+    let mut site = Site::open();
+    site.code(ADA).at(VAULT).refuses(&["combination-not-met"]);
+}
+
+#[test]
+fn a_face_just_good_enough_opens() {
+    let mut site = Site::open();
+    site.shows(face(ADA, 4000, 500, Liveness::Live)).at(LOBBY).opens();
+}
+
+#[test]
+fn two_lanes_mind_only_entries_side_by_side_in_order_of_time() {
+    let mut site = Site::open();
+    site.badge(ADA).leaving().at(LOBBY).opens();
+    site.later(1).badge(ADA).at(LOBBY_BESIDE).opens();
+    site.later(1).badge(ADA).at(VAULT).asks_for(Factors::PIN);
+    let earlier = Utc(site.now.0 - 3_600_000_000);
+    site.at(earlier).badge(ADA).at(LOBBY).opens();
+}
+
+#[test]
+fn two_lanes_let_everybody_pass_in_a_fire() {
+    let mut site = Site::open();
+    site.observe(Event::FireBegan(NORTH));
+    site.badge(ADA).at(LOBBY).opens();
+    site.badge(ADA).at(LOBBY_BESIDE).opens();
+}
+
+#[test]
+fn timed_anti_passback_forgets_entries_that_lie_ahead() {
+    let mut site =
+        Site::with(|parts| parts.doors[0].anti_passback = AntiPassback::Timed(Duration::from_secs(600)));
+    site.went(ADA, LOBBY, Side::Entry);
+    let earlier = Utc(site.now.0 - 3_600_000_000);
+    site.at(earlier).badge(ADA).at(LOBBY).opens();
+}
+
+#[test]
+fn a_lock_holds_from_its_time_on() {
+    let mut site = Site::open();
+    let since = site.now.plus(Duration::from_secs(60));
+    let it = Override { mode: OverrideMode::Locked, by: CHIEF, rank: 5, since, until: Utc::MAX };
+    site.observe(Event::Overridden(LOBBY, it));
+    site.badge(ADA).at(LOBBY).opens();
+    site.later(60).badge(ADA).at(LOBBY).refuses(&["door-locked"]);
 }

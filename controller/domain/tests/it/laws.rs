@@ -250,6 +250,8 @@ proptest! {
         let refusals = decision.reasons().len();
         let asks = usize::from(matches!(decision.outcome, Outcome::NeedsMore { .. }));
         prop_assert_eq!(decision.trace.would_pass.len(), refusals + asks);
+        let denied = matches!(decision.outcome, Outcome::Denied(_));
+        prop_assert_eq!(denied, refusals > 0, "refused without a reason");
         let nothing_failed = decision.trace.failed.bits() == 0;
         prop_assert_eq!(nothing_failed, refusals + asks + decision.alarms.len() == 0);
         prop_assert_eq!(decision.trace.failed.bits() & !decision.trace.asked.bits(), 0, "failed unasked");

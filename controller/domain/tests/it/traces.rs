@@ -172,3 +172,14 @@ fn no_more_than_four_things_are_shown_at_once() {
     }
     assert_eq!(few.push(shown), Err(shown));
 }
+
+#[test]
+fn what_waits_or_was_tried_after_now_does_not_count() {
+    let mut site = Site::open();
+    let earlier = Utc(site.now.0 - 3_600_000_000);
+    site.badge(ADA).at(VAULT).asks_for(Factors::PIN);
+    site.unknown_card().at(LOBBY).quietly();
+    site.unknown_card().at(LOBBY).quietly();
+    site.at(earlier).types(pin_of(ADA)).at(VAULT).asks_for(Factors::CARD);
+    site.unknown_card().at(LOBBY).quietly();
+}
