@@ -256,14 +256,13 @@ impl Schedule {
         }
     }
 
-    /// Minutes of the day at which the schedule may change, ascending; midnight always, since the kind of day changes.
+    /// Minutes of the day at which the schedule may change, ascending. Midnight only where a span begins or ends there.
     fn boundaries(&self, date: Date) -> Vec<u16> {
         let spans = self.windows.iter().map(|window| window.span);
         let special = [date.plus_days(-1), date];
         let special = special.iter().filter_map(|day| self.exception(*day)).flatten().copied();
         let mut minutes: Vec<u16> =
             spans.chain(special).flat_map(|span| [span.from, span.until % DAY_MINUTES]).collect();
-        minutes.push(0);
         minutes.sort_unstable();
         minutes.dedup();
         minutes

@@ -90,6 +90,8 @@ fn an_exception_replaces_the_day_it_names_and_spills_into_the_next() {
     assert!(open(shanghai(2026, 3, 5, 20, 0)));
     assert!(open(shanghai(2026, 3, 6, 1, 59)));
     assert!(!open(shanghai(2026, 3, 6, 2, 0)));
+    let closes = office.next_change(shanghai(2026, 3, 5, 21, 0), &zone, &calendar, 2);
+    assert_eq!(closes, Some(shanghai(2026, 3, 6, 2, 0)));
 }
 
 #[test]
