@@ -36,8 +36,8 @@ pub mod code {
     pub const KEEPACTIVE: u8 = 0xA7;
 }
 
-/// A command with its data.
-#[derive(Clone, Debug, PartialEq)]
+/// A command with its data. Debug shows no content that may be a secret.
+#[derive(Clone, PartialEq)]
 pub enum Command<'a> {
     /// Anything new?
     Poll,
@@ -227,6 +227,39 @@ impl<'a> Command<'a> {
             | Self::CrAuth(data)
             | Self::Other(_, data) => out.bytes(data),
         }
+    }
+}
+
+impl core::fmt::Debug for Command<'_> {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        let content: &dyn core::fmt::Debug = match self {
+            Self::Output(records) => records,
+            Self::Led(records) => records,
+            Self::Buzzer(buzzer) => buzzer,
+            Self::LineSettings(settings) => settings,
+            Self::BioRead(biometric) | Self::BioMatch(biometric, _) => biometric,
+            Self::ReceiveSize(number) | Self::KeepActive(number) => number,
+            Self::Mfg(oui, _) => oui,
+            Self::Poll
+            | Self::Id
+            | Self::Capabilities
+            | Self::LocalStatus
+            | Self::InputStatus
+            | Self::OutputStatus
+            | Self::ReaderStatus
+            | Self::Text(_)
+            | Self::KeySet(_)
+            | Self::Challenge(_)
+            | Self::Cryptogram(_)
+            | Self::File(_)
+            | Self::ExtendedWrite(_)
+            | Self::Abort
+            | Self::PivData(_)
+            | Self::GenAuth(_)
+            | Self::CrAuth(_)
+            | Self::Other(..) => &format_args!(".."),
+        };
+        write!(f, "Command(0x{:02x}, {content:?})", self.code())
     }
 }
 

@@ -86,8 +86,8 @@ impl core::fmt::Debug for Keypad<'_> {
     }
 }
 
-/// A reply with its data.
-#[derive(Clone, Copy, Debug, PartialEq)]
+/// A reply with its data. Debug shows no content that may be a credential.
+#[derive(Clone, Copy, PartialEq)]
 pub enum Reply<'a> {
     /// Done, or nothing new.
     Ack,
@@ -304,5 +304,37 @@ impl<'a> Reply<'a> {
             | Self::ExtendedRead(data)
             | Self::Other(_, data) => out.bytes(data),
         }
+    }
+}
+
+impl core::fmt::Debug for Reply<'_> {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        let content: &dyn core::fmt::Debug = match self {
+            Self::Nak(reason, _) => reason,
+            Self::Identity(identity) => identity,
+            Self::Capabilities(lines) => lines,
+            Self::LocalStatus { tamper, power } => &(*tamper, *power),
+            Self::InputStatus(points) | Self::OutputStatus(points) | Self::ReaderStatus(points) => points,
+            Self::Raw(card) => card,
+            Self::Formatted(card) => card,
+            Self::Keypad(keypad) => keypad,
+            Self::LineSettings(settings) => settings,
+            Self::FileStatus(status) => status,
+            Self::Mfg(oui, _) => oui,
+            Self::Ack
+            | Self::Busy
+            | Self::BioRead(..)
+            | Self::BioMatch(..)
+            | Self::ClientCryptogram(_)
+            | Self::InitialMac(_)
+            | Self::PivData(_)
+            | Self::GenAuth(_)
+            | Self::CrAuth(_)
+            | Self::MfgStatus(_)
+            | Self::MfgError(_)
+            | Self::ExtendedRead(_)
+            | Self::Other(..) => &format_args!(".."),
+        };
+        write!(f, "Reply(0x{:02x}, {content:?})", self.code())
     }
 }

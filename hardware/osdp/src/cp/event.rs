@@ -74,7 +74,7 @@ pub enum EventKind {
         /// The maker.
         oui: Oui,
         /// The content.
-        data: Vec<u8, MAX_DATA>,
+        data: Content,
         /// The command it answers, `None` if it came by itself.
         token: Option<Token>,
     },
@@ -83,7 +83,7 @@ pub enum EventKind {
         /// Its code.
         code: u8,
         /// The content.
-        data: Vec<u8, MAX_DATA>,
+        data: Content,
         /// The command it answers, `None` if it came by itself.
         token: Option<Token>,
     },
@@ -152,6 +152,24 @@ pub enum Failure {
     /// The caller gave it up.
     #[error("cancelled")]
     Cancelled,
+}
+
+/// The content of a maker's or unknown reply. Debug never shows it: it may be anybody's credential.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Content(pub(super) Vec<u8, MAX_DATA>);
+
+impl core::ops::Deref for Content {
+    type Target = [u8];
+
+    fn deref(&self) -> &[u8] {
+        &self.0
+    }
+}
+
+impl fmt::Debug for Content {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Content({} bytes)", self.len())
+    }
 }
 
 /// A card as a reader saw it. Debug never shows its bits.

@@ -23,7 +23,7 @@ use heapless::{Deque, Vec};
 pub use config::{BusConfig, DeviceConfig, DeviceSecurity};
 pub use device::DeviceStatistics;
 pub use event::{
-    Card, Event, EventKind, Failure, FormattedCardRead, KeysPressed, MAX_CARD, MAX_DATA, MAX_KEYS,
+    Card, Content, Event, EventKind, Failure, FormattedCardRead, KeysPressed, MAX_CARD, MAX_DATA, MAX_KEYS,
     MAX_POINTS, OfflineReason, SubmitError, Token,
 };
 
@@ -119,6 +119,21 @@ impl<const DEVICES: usize, const QUEUE: usize> Cp<DEVICES, QUEUE> {
             return Err(AddError::Taken(config.address));
         }
         self.devices.push(Device::new(config, now)).map_err(|_| AddError::Full)
+    }
+
+    /// Forgets a device with all that waits for it; no event follows. `false` if there is none.
+    pub fn remove(&mut self, address: Address) -> bool {
+        let Some(index) = self.find(address) else { return false };
+        if let Bus::Waiting { device, deadline, .. } = &mut self.bus {
+            match (*device).cmp(&index) {
+                core::cmp::Ordering::Less => {}
+                // Its reply may still come: until then the line is not ours.
+                core::cmp::Ordering::Equal => self.bus = Bus::Idle { from: *deadline },
+                core::cmp::Ordering::Greater => *device -= 1,
+            }
+        }
+        self.devices.remove(index);
+        true
     }
 
     /// Queues a command. It is sent before `expires_at` or not at all, outputs first, then in order;

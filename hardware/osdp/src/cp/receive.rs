@@ -3,7 +3,9 @@
 use heapless::Vec;
 
 use super::device::{Channel, Choice, Phase, Purpose, Standing, Startup};
-use super::event::{Card, Event, EventKind, Failure, FormattedCardRead, KeysPressed, OfflineReason, Token};
+use super::event::{
+    Card, Content, Event, EventKind, Failure, FormattedCardRead, KeysPressed, OfflineReason, Token,
+};
 use super::file::Progress;
 use super::{Cp, DeviceSecurity};
 use crate::command::code as command_code;
@@ -58,7 +60,8 @@ impl<const DEVICES: usize, const QUEUE: usize> Cp<DEVICES, QUEUE> {
         }
         if refused == Some(NakCode::Check) {
             // Our frame was damaged on its way, or the device knows only the other kind of check.
-            if matches!(device.phase, Phase::Probe { .. }) && sent.tries > 1 {
+            let untried = device.check == device.config.check;
+            if matches!(device.phase, Phase::Probe { .. }) && sent.tries > 1 && untried {
                 device.check = match device.check {
                     Check::Checksum => Check::Crc16,
                     Check::Crc16 => Check::Checksum,
@@ -378,7 +381,7 @@ fn kind_of(reply: &Reply<'_>, token: Option<Token>) -> Result<Option<EventKind>,
         Reply::ReaderStatus(points) => EventKind::Readers(copy(points)?),
         Reply::LocalStatus { tamper, power } => EventKind::LocalStatus { tamper, power },
         Reply::LineSettings(settings) => EventKind::LineSettings(settings),
-        Reply::Mfg(oui, data) => EventKind::Mfg { oui, data: copy(data)?, token },
+        Reply::Mfg(oui, data) => EventKind::Mfg { oui, data: Content(copy(data)?), token },
         Reply::BioRead(..)
         | Reply::BioMatch(..)
         | Reply::PivData(_)
@@ -392,7 +395,7 @@ fn kind_of(reply: &Reply<'_>, token: Option<Token>) -> Result<Option<EventKind>,
             let mut writer = crate::wire::Writer::new(&mut data);
             reply.encode(&mut writer).map_err(|_| TooLarge)?;
             let len = writer.len();
-            EventKind::Other { code: reply.code(), data: copy(&data[..len])?, token }
+            EventKind::Other { code: reply.code(), data: Content(copy(&data[..len])?), token }
         }
         Reply::Ack
         | Reply::Nak(..)

@@ -43,6 +43,8 @@ enum Work {
 #[derive(Debug)]
 enum After {
     Nothing,
+    /// The head of the poll queue was told.
+    Told,
     NewKey(Key),
     NewLine(crate::LineSettings),
 }
@@ -118,6 +120,8 @@ impl<const FRAME: usize, const QUEUE: usize, const ITEM: usize> Link<FRAME, QUEU
     pub(super) fn set_security(&mut self, security: PdSecurity) {
         self.config.security = security;
         self.close_channel();
+        // What was asked under the old rules is not answered under the new ones.
+        self.work = Work::Nothing;
     }
 
     pub(super) fn handle_frame(&mut self, now: Micros, bytes: &mut [u8]) {
@@ -346,7 +350,7 @@ impl<const FRAME: usize, const QUEUE: usize, const ITEM: usize> Link<FRAME, QUEU
             write(&mut self.channel, &mut self.buffer[..room], header, secured, None, item.code, message);
         match written {
             Ok(len) => {
-                self.queue.sent();
+                self.after = After::Told;
                 self.work = Work::Replied { len, send_at: Some(now + self.config.turnaround) };
             }
             Err(TooLong) => {
@@ -406,6 +410,11 @@ impl<const FRAME: usize, const QUEUE: usize, const ITEM: usize> Link<FRAME, QUEU
         let Work::Request { len, header, secured, put_off, .. } = self.work else {
             return Err(RespondError::NoRequest);
         };
+        if secured && !matches!(self.channel, Channel::Secure { .. }) {
+            // What came over a secure channel is never answered in clear.
+            self.work = Work::Nothing;
+            return Err(RespondError::NoRequest);
+        }
         // What the answer entails is read before the answer overwrites the command.
         let request = self.buffer[..len].split_first();
         let command = request.and_then(|(&code, data)| Command::decode(code, data).ok());
@@ -454,6 +463,7 @@ impl<const FRAME: usize, const QUEUE: usize, const ITEM: usize> Link<FRAME, QUEU
         let len = *len;
         match core::mem::replace(&mut self.after, After::Nothing) {
             After::Nothing => {}
+            After::Told => self.queue.sent(),
             After::NewKey(key) => {
                 self.config.security = match self.config.security {
                     PdSecurity::Optional(_) => PdSecurity::Optional(Some(key)),

@@ -534,3 +534,42 @@ fn a_makers_reply_carries_its_token() {
     let EventKind::Mfg { oui, data, token } = reply else { panic!("{reply:?}") };
     assert_eq!((oui, &data[..], token), (OUI, &b"pong"[..], Some(Token(5))));
 }
+
+#[test]
+fn a_removed_device_is_asked_no_more_and_the_others_go_on() {
+    let mut world = online(3);
+    world.secure_board(4).secure_board(5);
+    world.wait_online(5);
+    assert!(world.cp.remove(address(3)) && !world.cp.remove(address(3)));
+    let from = world.now;
+    world.run_for(2_000_000);
+    assert!(world.cp.is_secure(address(4)) && world.cp.is_secure(address(5)));
+    let asked = world.wire.iter().filter(|(at, by, bytes)| *at > from && *by == 0 && bytes[1] == 3).count();
+    assert_eq!(asked, 0);
+    assert_eq!(world.unlock(3, 1, 1_000), Err(SubmitError::UnknownDevice));
+}
+
+#[test]
+fn a_device_that_only_knows_checksums_is_found() {
+    let mut world = World::new(9600);
+    world.secure_board(3);
+    // It refuses every frame with a CRC, as NAK 1.
+    world.fault = Box::new(|from, bytes| {
+        let crc = from == 0 && bytes[4] & 4 != 0;
+        if !crc {
+            return vec![(0, bytes.to_vec())];
+        }
+        let frame = Frame::parse(bytes).expect("whole");
+        let header = osdp::frame::Header {
+            direction: osdp::frame::Direction::Reply,
+            check: Check::Checksum,
+            ..frame.header
+        };
+        let mut nak = [0; 16];
+        let len = osdp::frame::write_clear(&mut nak, header, None, osdp::reply::code::NAK, |out| out.u8(1))
+            .expect("short");
+        vec![(3_000, nak[..len].to_vec())]
+    });
+    world.wait_online(3);
+    assert!(world.cp.is_secure(address(3)));
+}

@@ -136,8 +136,9 @@ pub(crate) fn cp_input(input: &[u8]) {
     }
     assert!(settled <= submitted);
     // Nobody answers any more: all that is open settles.
-    for _ in 0..2_000 {
-        now += 10_000;
+    let end = now + 20_000_000;
+    while now < end {
+        now = cp.poll_timeout().unwrap_or(end).max(now + 1_000);
         cp.handle_timeout(now);
         let _frame = cp.poll_transmit(now);
         while let Some(event) = cp.poll_event() {

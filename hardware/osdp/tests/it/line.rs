@@ -60,11 +60,6 @@ impl Board {
         }
     }
 
-    fn refuse(command: &Command<'_>) -> Reply<'static> {
-        assert!(!matches!(command, Command::Poll | Command::Id), "answered by the peripheral itself");
-        Reply::Nak(NakCode::UnknownCommand, &[])
-    }
-
     /// Answers what the panel asked.
     pub(crate) fn work(&mut self, now: Micros) {
         while let Some(event) = self.pd.poll_event() {
@@ -115,7 +110,21 @@ impl Board {
                 Reply::Ack
             }
             Command::Abort => Reply::Ack,
-            other => Self::refuse(&other),
+            Command::Poll
+            | Command::Id
+            | Command::Capabilities
+            | Command::Challenge(_)
+            | Command::Cryptogram(_)
+            | Command::ReceiveSize(_)
+            | Command::Other(..) => panic!("answered by the peripheral itself"),
+            Command::Buzzer(_)
+            | Command::BioRead(_)
+            | Command::BioMatch(..)
+            | Command::ExtendedWrite(_)
+            | Command::PivData(_)
+            | Command::GenAuth(_)
+            | Command::CrAuth(_)
+            | Command::KeepActive(_) => Reply::Nak(NakCode::UnknownCommand, &[]),
         };
         let reply = match file_status {
             Some(status) => {

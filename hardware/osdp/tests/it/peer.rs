@@ -122,7 +122,7 @@ fn our_panel_drives_their_peripheral() {
     bench.peer.tell("mfgrep febabe 0102");
     bench.until_event(
         "mfg",
-        |kind| matches!(kind, EventKind::Mfg { data, token: None, .. } if *data == [1, 2]),
+        |kind| matches!(kind, EventKind::Mfg { data, token: None, .. } if **data == [1, 2]),
     );
 
     // It has no buzzer: refused to the caller, and never sent.
