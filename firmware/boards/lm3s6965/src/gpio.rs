@@ -131,6 +131,11 @@ impl Input {
         Self(pin)
     }
 
+    /// Whether it is high.
+    pub(crate) fn is_high_now(&self) -> bool {
+        self.0.is_high()
+    }
+
     fn arm(&self, edge: Edge) {
         critical_section::with(|_| {
             self.0.set_bit(SENSE_LEVEL, false);

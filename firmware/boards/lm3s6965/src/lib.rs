@@ -4,6 +4,9 @@
 //! Never decides anything; the binaries join it to the board's logic.
 #![no_std]
 
+use board_tasks::WiegandEdges;
+
+mod board;
 mod clock;
 mod executor;
 mod flash;
@@ -17,16 +20,16 @@ mod vectors;
 mod watchdog;
 mod wiegand;
 
+pub use board::{Map, start};
 pub use clock::CORE_HZ;
-pub use executor::run;
+pub use executor::{run, run_above};
 pub use flash::{CAPACITY, Flash, FlashError};
 pub use gpio::{Input, Output, Pin, Port};
 pub use panic::set_safe_outputs;
 pub use reset::Reset;
-pub use semihosting::Console;
+pub use semihosting::{Console, entropy};
 pub use uart::{Receiver, Transmitter, losses};
 pub use watchdog::Watchdog;
-pub use wiegand::{Edge, Edges};
 
 /// The running parts of the chip.
 pub struct Chip(());
@@ -34,6 +37,7 @@ pub struct Chip(());
 impl Chip {
     /// Starts clocks, ports and time, and says why the board started. Call it once, after the outputs are safe.
     pub fn start() -> (Self, Reset) {
+        vectors::set_priorities();
         clock::start();
         gpio::start();
         (Self(()), reset::cause())
@@ -45,7 +49,7 @@ impl Chip {
     }
 
     /// Starts latching Wiegand lines, (D0, D1) in reader order, at most two readers.
-    pub fn wiegand(&mut self, readers: &[(Pin, Pin)]) -> Edges {
+    pub fn wiegand(&mut self, readers: &[(Pin, Pin)]) -> &'static WiegandEdges {
         wiegand::start(readers)
     }
 

@@ -20,6 +20,8 @@ pub(crate) enum Interrupt {
     Timer0A = 19,
     GpioF = 30,
     GpioG = 31,
+    /// The second synchronous serial port's, which nobody uses: the upper executor runs in it.
+    Above = 34,
 }
 
 // SAFETY: the numbers are the data sheet's.
@@ -29,7 +31,18 @@ unsafe impl InterruptNumber for Interrupt {
     }
 }
 
-/// Lets an interrupt through. Every interrupt here runs at one priority and takes critical sections for what it shares.
+/// The three priority bits of this part are the upper ones; larger is later.
+const LAST: u8 = 0b111 << 5;
+
+/// Every device at the first priority, the upper executor at the last. Call it before any is unmasked.
+pub(crate) fn set_priorities() {
+    // SAFETY: called once at the start, while nothing else holds the controller.
+    let mut peripherals = unsafe { cortex_m::Peripherals::steal() };
+    // SAFETY: no code of this crate relies on a priority for exclusion; it uses critical sections.
+    unsafe { peripherals.NVIC.set_priority(Interrupt::Above, LAST) };
+}
+
+/// Lets an interrupt through.
 pub(crate) fn unmask(interrupt: Interrupt) {
     // SAFETY: no code of this crate relies on a masked interrupt for exclusion; it uses critical sections.
     unsafe { NVIC::unmask(interrupt) }
@@ -54,6 +67,7 @@ static INTERRUPTS: [extern "C" fn(); COUNT] = {
     table[Interrupt::GpioE as usize] = crate::gpio::on_port_e;
     table[Interrupt::GpioF as usize] = crate::gpio::on_port_f;
     table[Interrupt::GpioG as usize] = crate::gpio::on_port_g;
+    table[Interrupt::Above as usize] = crate::executor::on_above;
     table[Interrupt::Uart0 as usize] = crate::uart::on_interrupt;
     table[Interrupt::Timer0A as usize] = crate::clock::on_alarm;
     table

@@ -1,10 +1,14 @@
 //! Reads `hardware/boards/<kind>/pinmap.toml` and checks what a type cannot say: numbers without gaps, a pin for each function, each
-//! pin once. Never generates code: each board's build script writes constants in its own words.
+//! pin once. [`build_boards`] is what the boards' build scripts share; each writes constants in its own words.
+
+mod build;
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
+
+pub use build::{Generate, build_boards};
 
 /// One board: what it has, and where that sits on each part it is built for.
 #[derive(Debug, Deserialize)]

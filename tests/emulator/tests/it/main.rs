@@ -1,5 +1,6 @@
 //! Boards in QEMU, from power on. Needs `qemu-system-arm` and the images (`cargo xtask test` builds them).
 
 mod bus;
+mod door;
 mod loopback;
 mod support;

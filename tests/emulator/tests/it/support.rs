@@ -57,3 +57,26 @@ pub(crate) fn median(mut times: Vec<Duration>) -> Duration {
     times.sort_unstable();
     times[times.len() / 2]
 }
+
+/// A door board with new flash, and the folder it is in.
+pub(crate) fn door(bus: Option<&Bus>, name: &str, address: u8) -> (Board, TempDir) {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let board = kind("door", bus, name, address, &folder);
+    (board, folder)
+}
+
+/// A board of any kind; its flash is in `folder`.
+pub(crate) fn kind(kind: &str, bus: Option<&Bus>, name: &str, address: u8, folder: &TempDir) -> Board {
+    let board = Board::start(Setup {
+        name: name.to_owned(),
+        image: Image::named(kind).unwrap_or_else(|error| panic!("{error}")),
+        pins: Pins::of(kind).unwrap_or_else(|error| panic!("{error}")),
+        address,
+        flash: folder.path().join("flash"),
+        bus: bus.cloned(),
+        count_instructions: false,
+    })
+    .unwrap_or_else(|error| panic!("{error}"));
+    board.wait_console("board ready", SOON).expect("the image starts");
+    board
+}

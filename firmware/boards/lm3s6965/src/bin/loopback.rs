@@ -5,10 +5,10 @@
 
 use core::fmt::Write as _;
 
-use board_tasks::changed;
+use board_tasks::{InterruptLines, Level, Lines};
 use embassy_executor::Spawner;
 use embassy_time::Timer;
-use embedded_hal::digital::{InputPin, OutputPin};
+use embedded_hal::digital::OutputPin;
 use embedded_hal_async::digital::Wait;
 use embedded_io_async::{Read, Write};
 use lm3s6965::{
@@ -52,16 +52,16 @@ async fn echo(mut receiver: Receiver, mut transmitter: Transmitter) {
 
 #[embassy_executor::task]
 async fn mirror() {
-    let mut inputs: [Input; LINES] = core::array::from_fn(|line| Input::new(Pin::new(Port::D, line as u8)));
-    let mut outputs: [Output; LINES] = core::array::from_fn(|line| Output::new(OFF[line].0, false));
-    let mut levels = [false; LINES];
+    let pins = (0..LINES).map(|line| (Input::new(Pin::new(Port::D, line as u8)), true));
+    let mut inputs = InterruptLines(pins.collect());
+    let mut outputs = OFF.map(|(pin, high)| Output::new(pin, high));
     loop {
-        let Ok(()) = changed(&mut inputs, &levels).await;
-        for ((input, output), level) in inputs.iter_mut().zip(&mut outputs).zip(&mut levels) {
-            let Ok(high) = input.is_high();
-            *level = high;
-            let Ok(()) = if high { output.set_high() } else { output.set_low() };
+        let levels =
+            core::array::from_fn::<_, LINES, _>(|line| inputs.look(line).expect("as many inputs as lines"));
+        for (level, output) in levels.iter().zip(&mut outputs) {
+            let Ok(()) = if *level == Level::Plain(true) { output.set_high() } else { output.set_low() };
         }
+        inputs.changed(&levels).await;
     }
 }
 

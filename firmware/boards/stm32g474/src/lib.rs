@@ -1,0 +1,61 @@
+//! The STM32G474RE under the boards: embassy's drivers, and what they leave to us (Wiegand latched by EXTI, supervised lines by the
+//! converter, safe outputs at a panic).
+//!
+//! Built in CI and never run there: no such board was at hand. Never decides anything; the binaries join it to the board's logic.
+#![no_std]
+
+mod board;
+mod panic;
+mod voltages;
+mod wiegand;
+
+use board_tasks::Region;
+use embassy_stm32::bind_interrupts;
+use embassy_stm32::flash::{Blocking, Flash};
+use embassy_stm32::interrupt::typelevel::{EXTI4, EXTI9_5};
+use embassy_stm32::peripherals::{RNG, USART1};
+use embassy_stm32::rcc::{self, Hse, HseMode, Pll, PllMul, PllPreDiv, PllRDiv, PllSource, Sysclk, mux};
+use embassy_stm32::time::Hertz;
+use embassy_stm32::{Config, rng, usart};
+
+pub use board::{Hardware, Lines, start, switches};
+pub use panic::set_safe_outputs;
+pub use voltages::Voltages;
+pub use wiegand::latch_wiegand;
+
+bind_interrupts!(
+    /// The interrupts in use.
+    pub struct Irqs {
+        EXTI4 => wiegand::Latch<EXTI4>;
+        EXTI9_5 => wiegand::Latch<EXTI9_5>;
+        RNG => rng::InterruptHandler<RNG>;
+        USART1 => usart::BufferedInterruptHandler<USART1>;
+    }
+);
+
+/// Where the store is: the last 64 KiB of the second bank.
+pub const STORE_START: u32 = 448 * 1024;
+/// Size of the store, bytes.
+pub const STORE_LENGTH: u32 = 64 * 1024;
+
+/// The board's store in the chip's flash.
+pub type Store = Region<Flash<'static, Blocking>, STORE_START, STORE_LENGTH>;
+
+/// The clocks: an 8 MHz crystal to 160 MHz, and the internal 48 MHz for the random numbers.
+pub fn clocks() -> Config {
+    let mut config = Config::default();
+    config.rcc.hse = Some(Hse { freq: Hertz(8_000_000), mode: HseMode::Oscillator });
+    config.rcc.hsi48 = Some(rcc::Hsi48Config { sync_from_usb: false });
+    config.rcc.pll = Some(Pll {
+        source: PllSource::HSE,
+        prediv: PllPreDiv::DIV2,
+        mul: PllMul::MUL80,
+        divp: None,
+        divq: None,
+        divr: Some(PllRDiv::DIV2),
+    });
+    config.rcc.sys = Sysclk::PLL1_R;
+    config.rcc.mux.clk48sel = mux::Clk48sel::HSI48;
+    config.rcc.mux.adc12sel = mux::Adcsel::SYS;
+    config
+}
