@@ -135,7 +135,10 @@ fn pool(engine: Engine, connections: u32, pragmas: &'static str) -> AnyPoolOptio
                 Ok(())
             })
         }),
-        Engine::Postgres => options,
+        // "exists already, skipping" is no news.
+        Engine::Postgres => options.after_connect(|connection, _| {
+            Box::pin(async move { connection.execute("SET client_min_messages = warning").await.map(drop) })
+        }),
     }
 }
 

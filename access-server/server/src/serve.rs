@@ -8,6 +8,8 @@ use anyhow::{Context, anyhow};
 use axum::Router;
 use axum_server::Handle;
 use axum_server::tls_rustls::RustlsConfig;
+use console::Console;
+use jiff::tz::TimeZone;
 use kit::ingest::{self, Ingest};
 use kit::{Clock, Db, Keys, Kit, Problem};
 use people::embed::EmbedService;
@@ -47,7 +49,8 @@ pub async fn serve(config: &Path) -> anyhow::Result<()> {
     let (host, port) = (mqtt.host.get_ref().clone(), *mqtt.port.get_ref());
     let speaking = tokio::spawn(async move { mqtt::run(hub, &host, port, tls, committed).await });
     let handle = Handle::new();
-    let app = app(&kit, ingest, embed).into_make_service_with_connect_info::<SocketAddr>();
+    let zone = slices::zone(&kit).await?;
+    let app = app(&kit, ingest, embed, zone).into_make_service_with_connect_info::<SocketAddr>();
     let mut pages = tokio::spawn(
         axum_server::from_tcp_rustls(socket, RustlsConfig::from_config(listener))?
             .handle(handle.clone())
@@ -119,13 +122,15 @@ pub fn embed(config: &Config) -> anyhow::Result<Option<EmbedService>> {
     service.map(Some).context("embed")
 }
 
-fn app(kit: &Kit, ingest: Ingest<Token>, embed: Option<EmbedService>) -> Router {
+fn app(kit: &Kit, ingest: Ingest<Token>, embed: Option<EmbedService>, zone: TimeZone) -> Router {
+    let pages = console::router(Console { kit: kit.clone(), live: kit.live().clone(), zone });
     slices::router(embed)
         .route("/health", health::health())
         .route("/metrics", health::metrics(ingest))
         .fallback(async || Problem::not_found("there is nothing here"))
-        .layer(axum::middleware::from_fn(kit::auth::csrf))
         .with_state(kit.clone())
+        .merge(pages)
+        .layer(axum::middleware::from_fn(kit::auth::csrf))
 }
 
 async fn told_to_stop() {

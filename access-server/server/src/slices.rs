@@ -1,10 +1,15 @@
 //! The slices this server is made of: the one place that names them all.
 
+use anyhow::Context;
 use axum::Router;
+use jiff::tz::TimeZone;
 use kit::ingest::Reactions;
 use kit::{Kit, Migration, journal};
 use people::embed::EmbedService;
 use uplink::sync::{Chunk, Have, Set};
+
+/// Where nothing else was said.
+const ZONE: &str = "Asia/Shanghai";
 
 /// Every migration, in the order in which they build on one another.
 #[must_use]
@@ -36,4 +41,12 @@ pub async fn replica(
         Set::Gallery => Ok(people::gallery::answer(kit, have).await?),
         Set::Policy => Ok(Vec::new()),
     }
+}
+
+/// The zone that the site's times are shown in.
+///
+/// # Errors
+/// When the zone is not known.
+pub async fn zone(_kit: &Kit) -> anyhow::Result<TimeZone> {
+    TimeZone::get(ZONE).with_context(|| format!("the time zone {ZONE} is not known"))
 }

@@ -1,0 +1,8 @@
+//! The real process with a real broker, and devices that speak `uplink`.
+#![expect(clippy::unwrap_used, reason = "a failing test says where it failed")]
+
+mod broker;
+mod device;
+mod events;
+mod set_up;
+mod site;

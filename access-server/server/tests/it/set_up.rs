@@ -1,0 +1,96 @@
+//! The command line, with good and bad input.
+
+use kit::testing::databases;
+
+use super::site::{Site, command};
+
+fn fails_with(arguments: &[&str], words: &str) {
+    let out = command(arguments);
+    let said = String::from_utf8(out.stderr).unwrap();
+    assert!(!out.status.success());
+    assert!(said.contains(words), "{said:?} does not say {words:?}");
+    assert_eq!(said.trim().lines().count(), 1, "one sentence: {said}");
+}
+
+#[tokio::test]
+async fn a_site_is_set_up_once_and_its_keys_are_private() {
+    use std::os::unix::fs::PermissionsExt;
+    for database in databases().await {
+        let site = Site::new(&database);
+        for secret in
+            ["keys/credential.key", "keys/template.key", "keys/journal.pk8", "pki/ca.key", "pki/server.key"]
+        {
+            let mode = std::fs::metadata(site.file(secret)).unwrap().permissions().mode();
+            assert_eq!(mode & 0o077, 0, "{secret}");
+        }
+        fails_with(&["init", "--directory", &site.file("")], "has been set up");
+        let verified = site.verify();
+        assert!(verified.status.success());
+        let config = site.file("server.toml");
+        let added = command(&["operator", "add", "--config", &config, "ada", "--role", "guard"]);
+        assert!(String::from_utf8(added.stdout).unwrap().starts_with("password of ada, shown this once: "));
+        fails_with(&["operator", "add", "--config", &config, "Ada"], "an operator of this name exists");
+        fails_with(&["operator", "add", "--config", &config, "bob", "--role", "king"], "king is not a role");
+        assert!(command(&["operator", "reset", "--config", &config, "ada"]).status.success());
+        fails_with(&["operator", "reset", "--config", &config, "nobody"], "there is no such operator");
+        fails_with(&["pki", "issue", "somebody", "--directory", &site.file("pki")], "somebody is not a name");
+        fails_with(&["pki", "issue", "vision-1", "--directory", &site.file("pki")], "vision-1.key");
+        assert!(
+            String::from_utf8(command(&["migrate", "--config", &config]).stdout)
+                .unwrap()
+                .starts_with("0 migrations")
+        );
+    }
+}
+
+#[tokio::test]
+async fn a_bad_configuration_names_file_line_and_key() {
+    let [database, _] = databases().await;
+    let site = Site::new(&database);
+    let good = std::fs::read_to_string(site.file("server.toml")).unwrap();
+    let config = site.file("bad.toml");
+    for (from, to, words) in [
+        ("[http]\n", "[http]\nlisten_to = 1\n", "bad.toml:8: unknown field `listen_to`"),
+        ("keys = \"keys\"", "keys = \"nowhere\"", "bad.toml:3: keys: no such directory"),
+        ("pki/web.pem", "pki/gone.pem", "bad.toml:9: http.certificate: no such file"),
+        ("listen = \"127.0.0.1:0\"", "listen = \"here\"", "bad.toml:8: invalid socket address"),
+        ("database = \"", "database = \"mysql:", "bad.toml:2: database: begins with neither"),
+        ("port = ", "port = 99", "bad.toml:14: invalid value"),
+    ] {
+        assert!(good.contains(from), "{from}");
+        std::fs::write(&config, good.replacen(from, to, 1)).unwrap();
+        fails_with(&["serve", "--config", &config], words);
+    }
+    fails_with(&["serve", "--config", &site.file("none.toml")], "none.toml could not be read");
+}
+
+#[tokio::test]
+async fn a_port_in_use_and_a_key_for_everybody_are_said_in_a_sentence() {
+    use std::os::unix::fs::PermissionsExt;
+    let [database, _] = databases().await;
+    let site = Site::new(&database);
+    let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let config = site.file("server.toml");
+    let text = std::fs::read_to_string(&config).unwrap();
+    std::fs::write(&config, text.replace("127.0.0.1:0", &taken.local_addr().unwrap().to_string())).unwrap();
+    fails_with(&["serve", "--config", &config], "cannot be listened on: Address already in use");
+    let key = site.file("keys/template.key");
+    std::fs::set_permissions(&key, std::fs::Permissions::from_mode(0o644)).unwrap();
+    fails_with(&["serve", "--config", &config], "may be read by others: its mode must be 0600");
+}
+
+#[tokio::test]
+async fn verify_names_the_first_altered_record() {
+    use sqlx::Connection;
+    let [database, _] = databases().await;
+    let site = Site::new(&database);
+    let mut connection = sqlx::AnyConnection::connect(&database.address).await.unwrap();
+    sqlx::query("UPDATE journal SET body = replace(body, 'operator', 'Operator') WHERE seq = 1")
+        .execute(&mut connection)
+        .await
+        .unwrap();
+    connection.close().await.unwrap();
+    let verified = site.verify();
+    assert_eq!(verified.status.code(), Some(2));
+    assert_eq!(String::from_utf8(verified.stdout).unwrap(), "NOT INTACT: record 1 is altered\n");
+}
