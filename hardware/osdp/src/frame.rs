@@ -132,28 +132,19 @@ pub struct Frame<'a> {
 impl<'a> Frame<'a> {
     /// Reads one whole frame, without mark. Checks length, integrity and the security block's shape.
     pub fn parse(bytes: &'a [u8]) -> Result<Self, FrameError> {
-        let header = bytes.first_chunk::<HEADER_LEN>().ok_or(FrameError::Framing)?;
-        let [som, address, low, high, control] = *header;
-        if som != SOM {
-            return Err(FrameError::Framing);
-        }
-        if usize::from(u16::from_le_bytes([low, high])) != bytes.len() {
-            return Err(FrameError::Length);
-        }
-        let check = if control & CTRL_CRC == 0 { Check::Checksum } else { Check::Crc16 };
-        let end = bytes.len().checked_sub(check.size()).ok_or(FrameError::Length)?;
-        if end <= HEADER_LEN {
-            return Err(FrameError::Length);
-        }
+        let (_, check, end) = outline(bytes)?;
         let (body, trailer) = bytes.split_at(end);
-        let intact = match *trailer {
-            [sum] => sum == checksum(body),
-            [low, high] => u16::from_le_bytes([low, high]) == crc16(body),
-            _ => false,
+        let intact = match check {
+            Check::Checksum => trailer == [checksum(body)],
+            Check::Crc16 => trailer == crc16(body).to_le_bytes(),
         };
-        if !intact {
-            return Err(FrameError::Check);
-        }
+        if intact { Self::layout(bytes) } else { Err(FrameError::Check) }
+    }
+
+    /// Reads a frame whose integrity was checked before, or is about to be by its MAC.
+    pub(crate) fn layout(bytes: &'a [u8]) -> Result<Self, FrameError> {
+        let ([_, address, _, _, control], check, end) = outline(bytes)?;
+        let body = &bytes[..end];
         let (security, code_at) = if control & CTRL_SCB == 0 {
             (None, HEADER_LEN)
         } else {
@@ -187,6 +178,23 @@ impl<'a> Frame<'a> {
     /// Whether the frame is for everybody.
     pub fn is_broadcast(&self) -> bool {
         self.header.address == BROADCAST
+    }
+}
+
+/// Header, check, and where the check begins.
+fn outline(bytes: &[u8]) -> Result<([u8; HEADER_LEN], Check, usize), FrameError> {
+    let header = *bytes.first_chunk::<HEADER_LEN>().ok_or(FrameError::Framing)?;
+    let [som, _, low, high, control] = header;
+    if som != SOM {
+        return Err(FrameError::Framing);
+    }
+    if usize::from(u16::from_le_bytes([low, high])) != bytes.len() {
+        return Err(FrameError::Length);
+    }
+    let check = if control & CTRL_CRC == 0 { Check::Checksum } else { Check::Crc16 };
+    match bytes.len().checked_sub(check.size()) {
+        Some(end) if end > HEADER_LEN => Ok((header, check, end)),
+        Some(_) | None => Err(FrameError::Length),
     }
 }
 

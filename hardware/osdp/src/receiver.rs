@@ -74,7 +74,7 @@ impl<const N: usize> Receiver<N> {
 
     /// The frame that the last [`advance`](Self::advance) completed.
     pub fn frame(&self) -> Option<Frame<'_>> {
-        Frame::parse(self.bytes()?).ok()
+        Frame::layout(self.bytes()?).ok()
     }
 
     /// The bytes of that frame.

@@ -229,7 +229,7 @@ impl Session {
     /// Checks a received frame's MAC and decrypts its data in place; returns where the data is.
     /// On a wrong MAC nothing has moved.
     pub fn open(&mut self, bytes: &mut [u8]) -> Result<Range<usize>, SecureError> {
-        let frame = Frame::parse(bytes).map_err(|_| SecureError::Unsecured)?;
+        let frame = Frame::layout(bytes).map_err(|_| SecureError::Unsecured)?;
         let (Some(block), Some(mac)) = (frame.security, frame.mac) else {
             return Err(SecureError::Unsecured);
         };

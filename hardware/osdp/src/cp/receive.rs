@@ -41,7 +41,7 @@ impl<const DEVICES: usize, const QUEUE: usize> Cp<DEVICES, QUEUE> {
         sent_until: Micros,
         bytes: &mut [u8],
     ) -> Verdict {
-        let Ok(frame) = Frame::parse(bytes) else { return Verdict::Damaged };
+        let Ok(frame) = Frame::layout(bytes) else { return Verdict::Damaged };
         let device = &mut self.devices[index];
         let Some(sent) = &mut device.outstanding else { return Verdict::Ignored };
         let clear = frame.security.is_none();

@@ -9,7 +9,7 @@ use crate::reply::Reply;
 use crate::secure::{Handshake, Key, Nonces, Session};
 use crate::status::NakCode;
 use crate::time::Micros;
-use crate::wire::{BROADCAST, Sequence, TooLong, Writer, crc16};
+use crate::wire::{BROADCAST, Check, Sequence, TooLong, Writer, crc16};
 
 /// A secure channel's life.
 #[derive(Debug)]
@@ -125,7 +125,7 @@ impl<const FRAME: usize, const QUEUE: usize, const ITEM: usize> Link<FRAME, QUEU
     }
 
     pub(super) fn handle_frame(&mut self, now: Micros, bytes: &mut [u8]) {
-        let Ok(frame) = Frame::parse(bytes) else { return };
+        let Ok(frame) = Frame::layout(bytes) else { return };
         let header = frame.header;
         let ours = header.address == self.config.address.get() || header.address == BROADCAST;
         if header.direction == Direction::Reply || !ours {
@@ -134,7 +134,10 @@ impl<const FRAME: usize, const QUEUE: usize, const ITEM: usize> Link<FRAME, QUEU
         let seen = Seen {
             sequence: header.sequence,
             len: bytes.len(),
-            crc: crc16(&bytes[..bytes.len() - header.check.size()]),
+            crc: match (header.check, &*bytes) {
+                (Check::Crc16, [.., low, high]) => u16::from_le_bytes([*low, *high]),
+                (Check::Crc16 | Check::Checksum, _) => crc16(bytes),
+            },
             mac: frame.mac,
         };
         match self.last {
@@ -223,7 +226,7 @@ impl<const FRAME: usize, const QUEUE: usize, const ITEM: usize> Link<FRAME, QUEU
 
     /// Decides whether a command may be looked at, and opens it.
     fn admit(&mut self, bytes: &mut [u8]) -> Result<Admitted, NakCode> {
-        let frame = Frame::parse(bytes).map_err(|_| NakCode::Length)?;
+        let frame = Frame::layout(bytes).map_err(|_| NakCode::Length)?;
         let code = frame.code;
         let clear = frame.data_at..frame.data_at + frame.data.len();
         match frame.security.map(|block| (block.scs, block.data)) {
