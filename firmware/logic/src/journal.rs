@@ -169,7 +169,7 @@ impl Journal {
     }
 
     /// Stored events not yet told.
-    pub(crate) fn to_tell(&mut self, now: u64) -> impl Iterator<Item = &BoardEvent> {
+    pub(crate) fn untold(&mut self, now: u64) -> impl Iterator<Item = &BoardEvent> {
         if self.told > self.acked && now >= self.told_at + AGAIN_US {
             self.told = self.acked;
         }

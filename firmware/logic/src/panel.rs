@@ -380,7 +380,7 @@ impl Board {
         let epoch = self.journal.epoch();
         let mut writer = EventsWriter::new(&mut body, epoch).expect("MAX_BODY holds the head");
         let mut last = None;
-        for event in self.journal.to_tell(now) {
+        for event in self.journal.untold(now) {
             if writer.push(event).is_err() {
                 break;
             }

@@ -55,7 +55,7 @@ enum Message {
     Serial(Vec<u8>),
     Line(String, Reply),
     Restored(u32, Box<Restored>),
-    Done(u32, Done),
+    Done(u32, Box<Done>),
     FlashFailed(String),
 }
 
@@ -169,7 +169,7 @@ impl World {
                 board.restore(now, *restored);
             }
             (Message::Done(generation, done), Some(board)) if generation == self.generation => {
-                board.job_done(now, done);
+                board.job_done(now, *done);
             }
             (Message::Restored(..) | Message::Done(..), _) => {}
             (Message::FlashFailed(why), _) => anyhow::bail!("flash {}: {why}", self.options.flash.display()),
@@ -429,7 +429,7 @@ impl World {
             let mut listening = answers.send(Message::Restored(generation, Box::new(restored))).is_ok();
             while let (true, Ok(job)) = (listening, asked.recv()) {
                 let done = block_on(storage.perform(job));
-                listening = answers.send(Message::Done(generation, done)).is_ok();
+                listening = answers.send(Message::Done(generation, Box::new(done))).is_ok();
             }
         });
         Ok(FlashThread { jobs, thread })
