@@ -18,6 +18,7 @@ pub const PICTURE_MAX: usize = 8 * 1024 * 1024;
 kit::statements! {
     PUT = "INSERT INTO profile_picture (person, consent, media, key_id, sealed, stored_at) VALUES ($1, $2, $3, $4, $5, $6) ON CONFLICT (person) DO UPDATE SET consent = excluded.consent, media = excluded.media, key_id = excluded.key_id, sealed = excluded.sealed, stored_at = excluded.stored_at";
     GET = "SELECT media, sealed FROM profile_picture WHERE person = $1";
+    HAS = "SELECT person FROM profile_picture WHERE person = $1";
     DELETE = "DELETE FROM profile_picture WHERE person = $1";
 }
 
@@ -90,6 +91,15 @@ pub async fn get(kit: &Kit, look: Look, person: PersonId) -> Result<Option<Pictu
     }
     let media = if media == Media::Png.name() { Media::Png } else { Media::Jpeg };
     Ok(Some(Picture { media, bytes }))
+}
+
+/// Whether a person has a picture.
+///
+/// # Errors
+/// When the database fails.
+pub async fn has(kit: &Kit, person: PersonId) -> Result<bool, sqlx::Error> {
+    let row: Option<(i64,)> = sqlx::query_as(HAS).bind(row_id(person.0)).fetch_optional(kit.read()).await?;
+    Ok(row.is_some())
 }
 
 /// Deletes a person's picture; how many went. The caller journals why.

@@ -1,6 +1,6 @@
 //! Enums that are kept in rows, files and messages as a word.
 
-use domain::policy::{CredentialStatus, CredentialUse, PersonStatus};
+use domain::policy::{CredentialStatus, CredentialUse, DoorKind, Egress, EntryRule, PersonStatus, Relock};
 use domain::request::CredentialKind;
 
 /// An enum with a word for each of its values. The words are stored: they are never changed.
@@ -50,3 +50,9 @@ words!(PersonStatus { Active = "active", Suspended = "suspended" });
 words!(CredentialKind { Card = "card", Pin = "pin", Qr = "qr" });
 words!(CredentialStatus { Active = "active", Suspended = "suspended", Lost = "lost", Stolen = "stolen" });
 words!(CredentialUse { Ordinary = "ordinary", Duress = "duress" });
+
+// The doors' rows hold these; they are here because an enum of `domain` can be given words only beside the trait.
+words!(DoorKind { Door = "door", Lane = "lane" });
+words!(Egress { Exit = "exit", Both = "both" });
+words!(Relock { OnOpen = "on-open", OnClose = "on-close", AfterTime = "after-time" });
+words!(EntryRule { Refuse = "refuse", Allow = "allow" });

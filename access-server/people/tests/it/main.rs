@@ -1,4 +1,5 @@
 //! People on both engines.
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on says where")]
 
 mod credentials;
 mod enrolment;

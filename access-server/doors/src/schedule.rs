@@ -1,0 +1,243 @@
+//! Schedules and the calendar of unusual days.
+
+use domain::civil::Date;
+use domain::ids::ScheduleId;
+use domain::schedule::{Calendar, DayKind, Days, Span, Window};
+use kit::Tx;
+use kit::auth::OperatorId;
+use people::word::Word;
+use people::words;
+use serde_json::json;
+use sqlx::AnyConnection;
+
+use crate::error::{DoorsError, on_constraint};
+use crate::label::{Label, Put};
+use crate::place::removed;
+
+/// When something applies.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Schedule {
+    /// What it is called.
+    pub label: Label,
+    /// Open whenever one of them is. Order means nothing, but is kept.
+    pub windows: Vec<Window>,
+    /// On such a date these spans stand in place of all windows; none: closed. Ascending by date.
+    pub exceptions: Vec<(Date, Vec<Span>)>,
+}
+
+/// What an unusual day is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Unusual {
+    /// 法定节假日.
+    PublicHoliday,
+    /// A Saturday or Sunday worked to make up for a holiday, 调休上班.
+    WorkingWeekend,
+    /// A day of the site's own.
+    SiteDay,
+}
+
+words!(Unusual { PublicHoliday = "public-holiday", WorkingWeekend = "working-weekend", SiteDay = "site-day" });
+
+/// A day that is not what its weekday says.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CalendarDay {
+    /// The date.
+    pub date: Date,
+    /// What it is.
+    pub kind: Unusual,
+    /// What it is called, as `春节`; may be empty.
+    pub name: String,
+}
+
+kit::statements! {
+    SCHEDULES = "SELECT id, key, name, latin FROM schedule ORDER BY id";
+    BY_KEY = "SELECT id FROM schedule WHERE key = $1";
+    WINDOWS = "SELECT schedule, days, opens, closes FROM schedule_window ORDER BY schedule, place";
+    EXCEPTIONS = "SELECT schedule, day, opens, closes FROM schedule_exception ORDER BY schedule, day, place";
+    ADD = "INSERT INTO schedule (key, name, latin) VALUES ($1, $2, $3) RETURNING id";
+    CHANGE = "UPDATE schedule SET name = $2, latin = $3 WHERE id = $1";
+    REMOVE = "DELETE FROM schedule WHERE id = $1";
+    CLEAR_WINDOWS = "DELETE FROM schedule_window WHERE schedule = $1";
+    CLEAR_EXCEPTIONS = "DELETE FROM schedule_exception WHERE schedule = $1";
+    ADD_WINDOW = "INSERT INTO schedule_window (schedule, place, days, opens, closes) VALUES ($1, $2, $3, $4, $5)";
+    ADD_EXCEPTION = "INSERT INTO schedule_exception (schedule, day, place, opens, closes) VALUES ($1, $2, $3, $4, $5)";
+    DAYS = "SELECT day, kind, name FROM calendar_day ORDER BY day";
+    PUT_DAY = "INSERT INTO calendar_day (day, kind, name) VALUES ($1, $2, $3) ON CONFLICT (day) DO UPDATE SET kind = excluded.kind, name = excluded.name";
+    REMOVE_DAY = "DELETE FROM calendar_day WHERE day = $1";
+}
+
+/// Every schedule, by id.
+///
+/// # Errors
+/// When the database fails.
+pub async fn list(connection: &mut AnyConnection) -> Result<Vec<(ScheduleId, Schedule)>, sqlx::Error> {
+    let rows: Vec<(i64, String, String, String)> =
+        sqlx::query_as(SCHEDULES).fetch_all(&mut *connection).await?;
+    let windows: Vec<(i64, i64, i64, i64)> = sqlx::query_as(WINDOWS).fetch_all(&mut *connection).await?;
+    let exceptions: Vec<(i64, i64, Option<i64>, Option<i64>)> =
+        sqlx::query_as(EXCEPTIONS).fetch_all(&mut *connection).await?;
+    let mut schedules: Vec<(ScheduleId, Schedule)> = rows
+        .into_iter()
+        .map(|(id, key, name, latin)| {
+            let label = Label { key, name, latin };
+            (ScheduleId(id.cast_unsigned()), Schedule { label, windows: Vec::new(), exceptions: Vec::new() })
+        })
+        .collect();
+    let at = |schedules: &[(ScheduleId, Schedule)], id: i64| {
+        let found = schedules.binary_search_by_key(&id.cast_unsigned(), |(id, _)| id.0);
+        found.map_err(|_| sqlx::Error::Decode("a window of no schedule".into()))
+    };
+    for (schedule, days, opens, closes) in windows {
+        let days = u16::try_from(days).ok().and_then(Days::from_bits);
+        let days = days.ok_or_else(|| sqlx::Error::Decode("day bits that are not known".into()))?;
+        let at = at(&schedules, schedule)?;
+        schedules[at].1.windows.push(Window { days, span: span(opens, closes)? });
+    }
+    for (schedule, day, opens, closes) in exceptions {
+        let date = Date(i32::try_from(day).map_err(|error| sqlx::Error::Decode(error.into()))?);
+        let at = at(&schedules, schedule)?;
+        let exceptions = &mut schedules[at].1.exceptions;
+        if exceptions.last().is_none_or(|(last, _)| *last != date) {
+            exceptions.push((date, Vec::new()));
+        }
+        if let (Some(opens), Some(closes), Some((_, spans))) = (opens, closes, exceptions.last_mut()) {
+            spans.push(span(opens, closes)?);
+        }
+    }
+    Ok(schedules)
+}
+
+/// Puts a schedule in place, found by its key.
+///
+/// # Errors
+/// Names the field that is not taken.
+pub async fn put(
+    tx: &mut Tx,
+    by: Option<OperatorId>,
+    new: &Schedule,
+) -> Result<(ScheduleId, Put), DoorsError> {
+    new.label.check()?;
+    if new.windows.iter().any(|window| window.days == Days::NONE) {
+        return Err(DoorsError::field("windows", "a window applies on no day"));
+    }
+    if !new.exceptions.is_sorted_by(|a, b| a.0 < b.0) {
+        return Err(DoorsError::field("exceptions", "dates must ascend, each once"));
+    }
+    let known: Option<(i64,)> =
+        sqlx::query_as(BY_KEY).bind(new.label.key.as_str()).fetch_optional(&mut **tx).await?;
+    let (id, put) = match known {
+        Some((id,)) => {
+            let all = list(tx).await?;
+            if all.iter().any(|(known, old)| known.0 == id.cast_unsigned() && old == new) {
+                return Ok((ScheduleId(id.cast_unsigned()), Put::Same));
+            }
+            let change = sqlx::query(CHANGE).bind(id).bind(new.label.name.as_str());
+            change.bind(new.label.latin.as_str()).execute(&mut **tx).await?;
+            sqlx::query(CLEAR_WINDOWS).bind(id).execute(&mut **tx).await?;
+            sqlx::query(CLEAR_EXCEPTIONS).bind(id).execute(&mut **tx).await?;
+            (id, Put::Changed)
+        }
+        None => {
+            let add = sqlx::query_as(ADD).bind(new.label.key.as_str()).bind(new.label.name.as_str());
+            let (id,): (i64,) = add.bind(new.label.latin.as_str()).fetch_one(&mut **tx).await?;
+            (id, Put::Created)
+        }
+    };
+    for (place, window) in (0_i64..).zip(&new.windows) {
+        let (opens, closes) = minutes(window.span);
+        let add = sqlx::query(ADD_WINDOW).bind(id).bind(place).bind(i64::from(window.days.bits()));
+        add.bind(opens).bind(closes).execute(&mut **tx).await?;
+    }
+    for (date, spans) in &new.exceptions {
+        let mut stored: Vec<Option<(i64, i64)>> = spans.iter().map(|span| Some(minutes(*span))).collect();
+        if stored.is_empty() {
+            stored.push(None);
+        }
+        for (place, span) in (0_i64..).zip(stored) {
+            let (opens, closes) = span.unzip();
+            let add = sqlx::query(ADD_EXCEPTION).bind(id).bind(i64::from(date.0)).bind(place);
+            add.bind(opens).bind(closes).execute(&mut **tx).await?;
+        }
+    }
+    tx.record("schedule.changed", &json!({ "schedule": id, "by": by.map(|by| by.0) })).await?;
+    Ok((ScheduleId(id.cast_unsigned()), put))
+}
+
+/// Removes a schedule.
+///
+/// # Errors
+/// When a door or level names it, or it is not there.
+pub async fn remove(tx: &mut Tx, by: Option<OperatorId>, id: ScheduleId) -> Result<(), DoorsError> {
+    removed(tx, by, REMOVE, "schedule", id.0).await
+}
+
+/// Every unusual day, by date.
+///
+/// # Errors
+/// When the database fails.
+pub async fn calendar_days(connection: &mut AnyConnection) -> Result<Vec<CalendarDay>, sqlx::Error> {
+    let rows: Vec<(i64, String, String)> = sqlx::query_as(DAYS).fetch_all(connection).await?;
+    rows.into_iter()
+        .map(|(day, kind, name)| {
+            let date = Date(i32::try_from(day).map_err(|error| sqlx::Error::Decode(error.into()))?);
+            Ok(CalendarDay { date, kind: Unusual::from_row(&kind)?, name })
+        })
+        .collect()
+}
+
+/// Puts an unusual day in place of what was there on that date.
+///
+/// # Errors
+/// When the database fails.
+pub async fn put_day(tx: &mut Tx, by: Option<OperatorId>, new: &CalendarDay) -> Result<Put, DoorsError> {
+    let old = calendar_days(tx).await?.into_iter().find(|day| day.date == new.date);
+    if old.as_ref() == Some(new) {
+        return Ok(Put::Same);
+    }
+    let put = sqlx::query(PUT_DAY).bind(i64::from(new.date.0)).bind(new.kind.word());
+    let put = put.bind(new.name.as_str()).execute(&mut **tx).await;
+    put.map_err(on_constraint(DoorsError::field("kind", "is not known")))?;
+    let body = json!({ "day": new.date.0, "kind": new.kind.word(), "by": by.map(|by| by.0) });
+    tx.record("calendar.changed", &body).await?;
+    Ok(if old.is_some() { Put::Changed } else { Put::Created })
+}
+
+/// Makes a date what its weekday says again.
+///
+/// # Errors
+/// When it was nothing else.
+pub async fn remove_day(tx: &mut Tx, by: Option<OperatorId>, date: Date) -> Result<(), DoorsError> {
+    let done = sqlx::query(REMOVE_DAY).bind(i64::from(date.0)).execute(&mut **tx).await?;
+    if done.rows_affected() == 0 {
+        return Err(DoorsError::Unknown("calendar day"));
+    }
+    tx.record("calendar.changed", &json!({ "day": date.0, "kind": null, "by": by.map(|by| by.0) })).await?;
+    Ok(())
+}
+
+/// The calendar, as a policy has it.
+#[must_use]
+pub fn calendar(days: &[CalendarDay]) -> Calendar {
+    let kind = |day: &CalendarDay| match day.kind {
+        Unusual::PublicHoliday => DayKind::PublicHoliday,
+        Unusual::WorkingWeekend => DayKind::WorkingWeekend,
+        Unusual::SiteDay => DayKind::SiteDay,
+    };
+    Calendar { days: days.iter().map(|day| (day.date, kind(day))).collect() }
+}
+
+/// Opening minute and closing minute; the latter of the next day when it is not above the former.
+fn minutes(span: Span) -> (i64, i64) {
+    let until = if span.until() > domain::civil::DAY_MINUTES {
+        span.until() - domain::civil::DAY_MINUTES
+    } else {
+        span.until()
+    };
+    (i64::from(span.from()), i64::from(until))
+}
+
+fn span(opens: i64, closes: i64) -> Result<Span, sqlx::Error> {
+    let span = u16::try_from(opens).ok().zip(u16::try_from(closes).ok());
+    span.and_then(|(opens, closes)| Span::new(opens, closes))
+        .ok_or_else(|| sqlx::Error::Decode("minutes that are none of a day".into()))
+}

@@ -1,0 +1,6 @@
+//! Doors and the policy on both engines.
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on says where")]
+
+mod policy;
+mod site;
+mod storage;
