@@ -29,6 +29,8 @@ enum Command {
 fn main() -> ExitCode {
     let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info"));
     tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).with_ansi(false).init();
+    // OpenCV's own remarks about cameras that are not seekable help nobody.
+    opencv::core::set_log_level(opencv::core::LogLevel::LOG_LEVEL_ERROR).ok();
     match work(Arguments::parse()) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
