@@ -1,1 +1,17 @@
-//! The controller: buses, reader link, decisions, durable outbox.
+//! The controller of a site's doors and lanes: it decides every passage from its own copy of the policy, writes each
+//! decision down, then drives the boards on its serial buses.
+//!
+//! [`site`] is the rules as one pure machine; the other modules move bytes: [`bus`] (OSDP), [`reader_link`] (vision),
+//! [`mqtt`] (the centre), [`outbox`] and [`policy_store`] (SQLite), [`process`] (their loop). It decides with server and
+//! broker stopped, for as long as it must. It never keeps or logs a credential, never holds anybody back on an exit, and
+//! never opens a door because a link went or came. Nothing but its own binary calls it.
+
+pub mod bus;
+pub mod config;
+pub mod mqtt;
+pub mod outbox;
+pub mod policy_store;
+pub mod process;
+pub mod reader_link;
+pub mod site;
+pub mod tls;

@@ -1,0 +1,267 @@
+//! One serial bus: a thread of its own that lends its port to the OSDP panel.
+//!
+//! The panel (`osdp::cp`) decides what is said and when; this only moves bytes and waits, to a fraction of a millisecond where a
+//! turnaround asks for it. The thread serves nothing else, so a short wait may block it. A port that is lost is opened again
+//! with increasing pauses, and its devices then begin anew.
+
+use std::path::PathBuf;
+use std::thread;
+use std::time::{Duration, Instant};
+
+use osdp::cp::{BusConfig, Cp, DeviceConfig, DeviceSecurity, Event, EventKind, Failure, Token};
+use osdp::{Address, Baud, Command, Key, Nonces, Oui, Records};
+use ring::rand::{SecureRandom, SystemRandom};
+use thiserror::Error;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::sync::mpsc;
+use tokio_serial::{SerialPortBuilderExt, SerialStream};
+
+use endpoints::vendor::{MAX_BODY, OUI};
+
+use crate::site::Say;
+
+/// Devices on one bus at most: OSDP has 127 addresses, the standard's timing allows far fewer.
+pub const DEVICES_MAX: usize = 32;
+/// Commands that wait for one device.
+const QUEUE: usize = 16;
+/// Waits shorter than this are slept to the microsecond; longer ones wake this much earlier for it.
+const FINE: Duration = Duration::from_millis(2);
+/// A write that takes longer than this means that the port is gone.
+const WRITE_LIMIT: Duration = Duration::from_secs(1);
+/// Pauses before a lost port is opened again.
+const REOPEN: [Duration; 4] =
+    [Duration::from_millis(250), Duration::from_secs(1), Duration::from_secs(2), Duration::from_secs(5)];
+
+/// A bus and what hangs on it.
+pub struct BusPlan {
+    /// Its name, for logs.
+    pub name: String,
+    /// The device file.
+    pub port: PathBuf,
+    /// Its speed.
+    pub baud: Baud,
+    /// Addresses and keys.
+    pub devices: Vec<(Address, Key)>,
+}
+
+/// Something to say to a device.
+#[derive(Debug)]
+pub struct ToBus {
+    /// To whom.
+    pub address: Address,
+    /// What.
+    pub say: Say,
+    /// Comes back in the answer.
+    pub token: u64,
+    /// Not sent after this.
+    pub expires: Instant,
+}
+
+/// What a bus tells.
+#[derive(Debug)]
+pub enum FromBus {
+    /// Something happened at a device.
+    Device(Event),
+    /// The port is usable.
+    Up,
+    /// It is not.
+    Down,
+}
+
+/// Why a port was given up.
+#[derive(Debug, Error)]
+enum PortError {
+    #[error("the port cannot be opened")]
+    Open(#[from] tokio_serial::Error),
+    #[error("the port failed")]
+    Io(#[from] std::io::Error),
+    #[error("the other end is closed")]
+    Closed,
+}
+
+type Panel = Cp<DEVICES_MAX, QUEUE>;
+
+/// Starts the bus's thread. It ends when nobody listens or speaks to it any more.
+///
+/// # Errors
+/// When the thread cannot be started.
+pub fn start(
+    plan: BusPlan,
+    commands: mpsc::Receiver<ToBus>,
+    events: mpsc::Sender<FromBus>,
+) -> std::io::Result<thread::JoinHandle<()>> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    thread::Builder::new()
+        .name(format!("bus {}", plan.name).chars().take(15).collect())
+        .spawn(move || runtime.block_on(Bus { plan, commands, events, began: Instant::now() }.run()))
+}
+
+struct Bus {
+    plan: BusPlan,
+    commands: mpsc::Receiver<ToBus>,
+    events: mpsc::Sender<FromBus>,
+    began: Instant,
+}
+
+impl Bus {
+    async fn run(mut self) {
+        let mut pauses = 0;
+        loop {
+            match self.open() {
+                Ok(mut port) => {
+                    pauses = 0;
+                    if self.events.send(FromBus::Up).await.is_err() {
+                        return;
+                    }
+                    match self.drive(&mut port).await {
+                        Ok(()) => return,
+                        Err(error) => self.report(&error),
+                    }
+                }
+                Err(error) if pauses == 0 => self.report(&error),
+                Err(_) => {}
+            }
+            if self.events.send(FromBus::Down).await.is_err() {
+                return;
+            }
+            let pause = REOPEN[pauses.min(REOPEN.len() - 1)];
+            pauses += 1;
+            if !self.wait_without_port(pause).await {
+                return;
+            }
+        }
+    }
+
+    fn report(&self, error: &PortError) {
+        tracing::error!(bus = %self.plan.name, error = error as &dyn std::error::Error, "bus lost");
+    }
+
+    fn open(&self) -> Result<SerialStream, PortError> {
+        let path = self.plan.port.to_string_lossy();
+        Ok(tokio_serial::new(path, self.plan.baud.get()).open_native_async()?)
+    }
+
+    /// Nothing waits for a lost port: what is asked meanwhile fails at once. Says whether to go on.
+    async fn wait_without_port(&mut self, pause: Duration) -> bool {
+        let until = tokio::time::sleep(pause);
+        tokio::pin!(until);
+        loop {
+            tokio::select! {
+                () = &mut until => return true,
+                command = self.commands.recv() => match command {
+                    None => return false,
+                    Some(command) => {
+                        let failed = EventKind::Failed(Token(command.token), Failure::Offline);
+                        let event = Event { address: command.address, kind: failed };
+                        if self.events.send(FromBus::Device(event)).await.is_err() {
+                            return false;
+                        }
+                    }
+                },
+            }
+        }
+    }
+
+    fn now(&self) -> u64 {
+        micros(self.began.elapsed())
+    }
+
+    fn panel(&self) -> Result<Panel, PortError> {
+        let mut seed = [0; 16];
+        SystemRandom::new().fill(&mut seed).map_err(|_| std::io::Error::other("no random numbers"))?;
+        let mut panel = Panel::new(BusConfig::new(self.plan.baud), Nonces::new(seed));
+        for (address, key) in &self.plan.devices {
+            let config = DeviceConfig::new(*address, DeviceSecurity::Required(key.clone()));
+            panel.add(self.now(), config).expect("the configuration has at most so many, each address once");
+        }
+        Ok(panel)
+    }
+
+    /// Moves bytes until the port fails; `Ok` when there is nothing left to do.
+    async fn drive(&mut self, port: &mut SerialStream) -> Result<(), PortError> {
+        let mut panel = self.panel()?;
+        let mut buffer = [0; 2048];
+        loop {
+            // Commands that came meanwhile go before the next poll.
+            while let Ok(command) = self.commands.try_recv() {
+                self.submit(&mut panel, &command).await;
+            }
+            if let Some(bytes) = panel.poll_transmit(self.now()) {
+                tokio::time::timeout(WRITE_LIMIT, port.write_all(bytes))
+                    .await
+                    .map_err(|_| PortError::Closed)??;
+            }
+            while let Some(event) = panel.poll_event() {
+                if self.events.send(FromBus::Device(event)).await.is_err() {
+                    return Ok(());
+                }
+            }
+            let wake = panel.poll_timeout();
+            tokio::select! {
+                biased;
+                read = port.read(&mut buffer) => match read? {
+                    0 => return Err(PortError::Closed),
+                    count => panel.handle_input(self.now(), &buffer[..count]),
+                },
+                command = self.commands.recv() => match command {
+                    None => return Ok(()),
+                    Some(command) => self.submit(&mut panel, &command).await,
+                },
+                () = until(self.began, wake) => panel.handle_timeout(self.now()),
+            }
+        }
+    }
+
+    async fn submit(&mut self, panel: &mut Panel, command: &ToBus) {
+        let now = self.now();
+        let left = micros(command.expires.saturating_duration_since(Instant::now()));
+        let (address, token, until) = (command.address, Token(command.token), now + left);
+        let mut body = [0; MAX_BODY];
+        let outcome = match &command.say {
+            Say::Ours(message) => {
+                let length = message.encode(&mut body).expect("every message fits the longest body");
+                panel.submit(now, address, &Command::Mfg(Oui(OUI), &body[..length]), token, until)
+            }
+            Say::Output(control) => {
+                panel.submit(now, address, &Command::Output(Records::new(&[*control])), token, until)
+            }
+            Say::Led(control) => {
+                panel.submit(now, address, &Command::Led(Records::new(&[*control])), token, until)
+            }
+            Say::Buzzer(buzzer) => panel.submit(now, address, &Command::Buzzer(*buzzer), token, until),
+            Say::InputStatus => panel.submit(now, address, &Command::InputStatus, token, until),
+        };
+        if let Err(error) = outcome {
+            tracing::debug!(bus = %self.plan.name, %address, %error, "not sent");
+            let failure = match error {
+                osdp::cp::SubmitError::Expired => Failure::Expired,
+                osdp::cp::SubmitError::UnknownDevice
+                | osdp::cp::SubmitError::Offline
+                | osdp::cp::SubmitError::Unsupported { .. }
+                | osdp::cp::SubmitError::Reserved
+                | osdp::cp::SubmitError::TooLong
+                | osdp::cp::SubmitError::Full => Failure::Offline,
+            };
+            let event = Event { address, kind: EventKind::Failed(token, failure) };
+            // When nobody listens any more the main loop ends by itself.
+            let _ = self.events.send(FromBus::Device(event)).await;
+        }
+    }
+}
+
+/// Sleeps until a time of the panel, to the microsecond as far as the system lets it.
+async fn until(began: Instant, wake: Option<u64>) {
+    let Some(wake) = wake else { return std::future::pending().await };
+    let left = || Duration::from_micros(wake.saturating_sub(micros(began.elapsed())));
+    if left() > FINE {
+        tokio::time::sleep(left() - FINE).await;
+        // Whatever came in the meantime goes first.
+        return;
+    }
+    // No other task lives on this thread, and what arrives meanwhile waits in the port for less than FINE.
+    thread::sleep(left());
+}
+
+fn micros(duration: Duration) -> u64 {
+    u64::try_from(duration.as_micros()).unwrap_or(u64::MAX)
+}

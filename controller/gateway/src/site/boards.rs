@@ -1,0 +1,400 @@
+//! What boards say, and what they are told when they come.
+
+use std::collections::BTreeSet;
+
+use domain::policy::{DoorKind, Relock};
+use domain::state::{self, OverrideMode};
+use domain::time::Utc;
+use endpoints::vendor::{BoardSettings, FromBoard, Info, KindSettings, OUI, ToBoard};
+use endpoints::{Order, door, gate_lane};
+use osdp::cp::{EventKind, Failure, OfflineReason};
+use osdp::{Identity, Oui};
+use std::num::NonZeroU8;
+use std::time::Duration;
+use uplink::event::{self, BoardChange, Body};
+use uplink::live::Position;
+
+use super::memory::BoardKept;
+use super::plain::Plain;
+use super::point::Trouble;
+use super::{BoardId, Now, RELEASE_LIFE, Say, Site};
+use crate::config::{Device, Kind};
+
+/// "Until told otherwise", in milliseconds.
+const WITHOUT_END: u32 = u32::MAX;
+
+/// A board as it was last heard of.
+#[derive(Debug)]
+pub(super) struct Board {
+    link: LinkNow,
+    identity: Option<Identity>,
+    /// Digest of the settings it has, where it said so.
+    settings: Option<u64>,
+    /// Which start of it, and the wall clock at that.
+    pub(super) base: Option<(u16, i64)>,
+    /// Events up to this one are ours.
+    pub(super) mark: Mark,
+    pub(super) fire: bool,
+    pub(super) fire_fault: bool,
+    /// Input lines in fault, but for the fire loop.
+    pub(super) faults: BTreeSet<u8>,
+    tamper: bool,
+    power: bool,
+    pub(super) heard_at: Option<Utc>,
+    pub(super) retries: u64,
+    pub(super) plain: Option<Plain>,
+}
+
+/// How far a board's log is taken.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(super) struct Mark {
+    pub(super) epoch: u32,
+    pub(super) seq: u32,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum LinkNow {
+    Unknown,
+    Online,
+    Offline(BoardChange),
+}
+
+impl Board {
+    pub(super) fn new(device: &Device) -> Board {
+        Board {
+            link: LinkNow::Unknown,
+            identity: None,
+            settings: None,
+            base: None,
+            mark: Mark::default(),
+            fire: false,
+            fire_fault: false,
+            faults: BTreeSet::new(),
+            tamper: false,
+            power: false,
+            heard_at: None,
+            retries: 0,
+            plain: match device.kind {
+                Kind::PlainDoor(terminals) => Some(Plain::new(terminals)),
+                Kind::Door | Kind::GateLane | Kind::Reader => None,
+            },
+        }
+    }
+
+    pub(super) fn online(&self) -> bool {
+        self.link == LinkNow::Online
+    }
+
+    pub(super) fn firmware(&self) -> Option<String> {
+        let it = self.identity?;
+        let [major, minor, build] = it.firmware;
+        Some(format!("model {} firmware {major}.{minor}.{build}", it.model))
+    }
+
+    pub(super) fn deadline(&self) -> Option<u64> {
+        self.plain.as_ref().and_then(Plain::deadline)
+    }
+}
+
+impl Site {
+    pub(super) fn heard(&mut self, now: Now, board: BoardId, event: EventKind) {
+        self.boards[board.0].heard_at = Some(now.utc);
+        if let Some(point) = self.plan.door(board).and_then(|door| self.points.get_mut(&door)) {
+            point.heard_at = Some(now.utc);
+        }
+        match event {
+            EventKind::Online { identity, secure: true } => self.board_online(now, board, identity),
+            // Every device has a key, so this does not happen; if it did, it would not be trusted.
+            EventKind::Online { secure: false, .. } => self.board_gone(now, board, BoardChange::NotSecure),
+            EventKind::SecureChannelUp => self.greet(board),
+            EventKind::Offline(OfflineReason::NoReply | OfflineReason::Protocol) => {
+                self.board_gone(now, board, BoardChange::Offline);
+            }
+            EventKind::Offline(OfflineReason::KeyRefused | OfflineReason::NoSecureChannel) => {
+                self.board_gone(now, board, BoardChange::NotSecure);
+            }
+            EventKind::Card(card) => self.card_shown(now, board, card.reader, card.bits, &card.data),
+            EventKind::FormattedCard(card) => self.code_shown(now, board, card.reader, &card.characters),
+            EventKind::Keys(keys) => self.keys_pressed(now, board, keys.reader, &keys.keys),
+            EventKind::Inputs(inputs) => self.inputs(now, board, &inputs),
+            EventKind::LocalStatus { tamper, power } => self.local_status(now, board, tamper, power),
+            EventKind::Mfg { oui: Oui(OUI), data, .. } if self.plan.is_ours(board) => {
+                self.from_board(now, board, &data)
+            }
+            EventKind::Done(token) => self.said(now, token.0),
+            EventKind::Failed(token, failure) => self.not_said(now, board, token.0, failure),
+            EventKind::ForeignPanel => {
+                tracing::error!(board = %self.plan.board(board).name, "another panel speaks on this bus");
+            }
+            EventKind::KeyInstalled
+            | EventKind::InstallWindowClosed
+            | EventKind::Outputs(_)
+            | EventKind::Readers(_)
+            | EventKind::LineSettings(_)
+            | EventKind::Mfg { .. }
+            | EventKind::Other { .. }
+            | EventKind::FileWanted { .. } => {}
+        }
+    }
+
+    fn board_online(&mut self, now: Now, board: BoardId, identity: Option<Identity>) {
+        let it = &mut self.boards[board.0];
+        it.identity = identity;
+        if !it.online() {
+            it.link = LinkNow::Online;
+            self.board_event(now.utc.0, board, BoardChange::Online);
+        }
+        if let Some(point) = self.plan.door(board).and_then(|door| self.points.get_mut(&door)) {
+            point.trouble(Trouble::BoardOffline, false);
+        }
+        self.plain_online(now, board);
+        self.greet(board);
+    }
+
+    /// A new session: it may have restarted. What must hold now is told once it has said who it is.
+    fn greet(&mut self, board: BoardId) {
+        if self.plan.is_ours(board) {
+            self.say(board, Say::Ours(ToBoard::Hello), 0, RELEASE_LIFE);
+        }
+    }
+
+    pub(super) fn board_lost(&mut self, now: Now, board: BoardId) {
+        self.board_gone(now, board, BoardChange::Offline);
+    }
+
+    fn board_gone(&mut self, now: Now, board: BoardId, how: BoardChange) {
+        let it = &mut self.boards[board.0];
+        if it.link == LinkNow::Offline(how) {
+            return;
+        }
+        it.link = LinkNow::Offline(how);
+        it.settings = None;
+        self.board_event(now.utc.0, board, how);
+        if let Some(point) = self.plan.door(board).and_then(|door| self.points.get_mut(&door)) {
+            // What it was is not what it is: nobody can say any more.
+            point.position = Position::Unknown;
+            point.lock = uplink::live::Lock::Unknown;
+            point.trouble(Trouble::BoardOffline, true);
+        }
+        self.plain_offline(now, board);
+        self.board_commands_fail(now, board);
+    }
+
+    pub(super) fn board_event(&mut self, at: i64, board: BoardId, change: BoardChange) {
+        let plan = &self.plan.boards[board.0];
+        let (bus, address) = (self.plan.buses[plan.bus].clone(), plan.device.address);
+        self.event(at, Body::Board(event::Board { bus, address, change }));
+    }
+
+    fn from_board(&mut self, now: Now, board: BoardId, body: &[u8]) {
+        match FromBoard::decode(body) {
+            Ok(FromBoard::Info(info)) => self.introduced(now, board, &info),
+            Ok(FromBoard::Events { epoch, events }) => self.board_events(now, board, epoch, events),
+            Ok(FromBoard::Outcome { id, outcome }) => self.order_answered(now, board, id, outcome),
+            Err(error) => {
+                tracing::warn!(board = %self.plan.board(board).name, %error, "a message of a board cannot be read");
+            }
+        }
+    }
+
+    fn introduced(&mut self, now: Now, board: BoardId, info: &Info) {
+        let uptime = i64::try_from(info.uptime_ms).unwrap_or(i64::MAX).saturating_mul(1_000);
+        let it = &mut self.boards[board.0];
+        it.base = Some((info.boot, now.utc.0.saturating_sub(uptime)));
+        it.settings = Some(info.settings);
+        if it.mark.epoch != info.epoch {
+            it.mark = Mark { epoch: info.epoch, seq: info.acked };
+        }
+        let gone = info.newest > 0 && info.oldest > it.mark.seq.saturating_add(1);
+        if gone {
+            it.mark.seq = info.oldest - 1;
+        }
+        let mark = it.mark;
+        if gone {
+            self.board_event(now.utc.0, board, BoardChange::EventsLost);
+        }
+        if mark.seq > info.acked {
+            self.acknowledge_board(board, mark.epoch, mark.seq);
+        }
+        self.keep_board(board);
+        self.set_clock(now, board);
+        self.configure(board);
+        self.restore_standing(now, board);
+    }
+
+    pub(super) fn acknowledge_board(&mut self, board: BoardId, epoch: u32, up_to: u32) {
+        if self.boards[board.0].online() {
+            self.say(board, Say::Ours(ToBoard::Ack { epoch, up_to }), 0, RELEASE_LIFE);
+        }
+    }
+
+    pub(super) fn set_clock(&mut self, now: Now, board: BoardId) {
+        if self.plan.is_ours(board) && self.boards[board.0].online() {
+            self.say(board, Say::Ours(ToBoard::SetClock { utc_us: now.utc.0 }), 0, RELEASE_LIFE);
+        }
+    }
+
+    /// Tells a board how its door behaves, if it does not know yet.
+    pub(super) fn configure(&mut self, board: BoardId) {
+        let Some(settings) = self.settings_of(board) else { return };
+        let digest = settings.digest();
+        let it = &mut self.boards[board.0];
+        if it.online() && it.settings.is_some_and(|known| known != digest) {
+            it.settings = Some(digest);
+            self.say(board, Say::Ours(ToBoard::Configure(settings)), 0, RELEASE_LIFE);
+        }
+        self.configure_plain(board);
+    }
+
+    fn settings_of(&self, board: BoardId) -> Option<BoardSettings> {
+        let device = self.plan.board(board);
+        let door = self.policy_door(device.door?)?;
+        let kind = match device.kind {
+            Kind::Door => KindSettings::Door(door_settings(door)),
+            Kind::GateLane => KindSettings::GateLane(gate_lane::Settings {
+                pass_s: seconds(door.strike),
+                ..gate_lane::Settings::default()
+            }),
+            Kind::PlainDoor(_) | Kind::Reader => return None,
+        };
+        Some(BoardSettings {
+            offline_after_s: device.offline_after_s,
+            offline: device.offline,
+            whitelist_key: device.whitelist_key,
+            kind,
+        })
+    }
+
+    pub(super) fn kind_of(&self, board: BoardId) -> DoorKind {
+        match self.plan.board(board).kind {
+            Kind::GateLane => DoorKind::Lane,
+            Kind::Door | Kind::PlainDoor(_) | Kind::Reader => DoorKind::Door,
+        }
+    }
+
+    /// Tells a board what must hold at its door now. Losing or regaining a link never opens one: an operator's hold is
+    /// not given again, only a fire is.
+    pub(super) fn restore_standing(&mut self, now: Now, board: BoardId) {
+        let Some(door) = self.plan.door(board) else { return };
+        if self.freed(door) {
+            // A lockdown on the board would refuse the hold.
+            self.order(now, board, Order::Normal, 0);
+            return self.order(now, board, Order::Hold, WITHOUT_END);
+        }
+        let standing = self.state.override_at(door, now.utc).copied();
+        match standing.map(|it| (it.mode, it.until)) {
+            None => self.order(now, board, Order::Normal, 0),
+            Some((OverrideMode::Locked | OverrideMode::Lockdown { .. }, until)) => {
+                self.order(now, board, Order::Lock, lasting(now, until));
+            }
+            Some((OverrideMode::HeldOpen, _)) => {}
+        }
+    }
+
+    /// An order nobody waits for.
+    pub(super) fn order(&mut self, now: Now, board: BoardId, order: Order, for_ms: u32) {
+        let id = self.order_number();
+        self.send_order(now, board, id, order, for_ms);
+    }
+
+    pub(super) fn send_order(&mut self, now: Now, board: BoardId, id: u64, order: Order, for_ms: u32) {
+        if !self.plan.is_ours(board) {
+            return self.order_plain(now, board, id, order, for_ms);
+        }
+        if self.boards[board.0].online() {
+            self.say(board, Say::Ours(ToBoard::Command { id, order, for_ms }), id, RELEASE_LIFE);
+        }
+    }
+
+    /// All inputs of a board, by number. Its own events say what changed; this only mends what was lost on the way.
+    fn inputs(&mut self, now: Now, board: BoardId, inputs: &[u8]) {
+        let active = |number: u8| inputs.get(usize::from(number)).map(|value| *value != 0);
+        let (closed, fire) = match self.plan.board(board).kind {
+            Kind::Door => {
+                (active(door::Input::Contact.number()).map(|open| !open), active(door::Input::Fire.number()))
+            }
+            Kind::GateLane => {
+                (active(gate_lane::Input::LeafClosed.number()), active(gate_lane::Input::Fire.number()))
+            }
+            Kind::PlainDoor(_) => return self.plain_inputs(now, board, inputs),
+            Kind::Reader => return,
+        };
+        let point = self.plan.door(board).and_then(|door| self.points.get_mut(&door));
+        if let (Some(point), Some(closed)) = (point, closed) {
+            point.position = if closed { Position::Closed } else { Position::Open };
+        }
+        if fire == Some(false) && self.boards[board.0].fire {
+            self.fire_at(now, now.utc.0, board, false);
+        }
+    }
+
+    /// Of our own boards this comes as numbered events.
+    fn local_status(&mut self, now: Now, board: BoardId, tamper: bool, power: bool) {
+        if self.plan.is_ours(board) {
+            return;
+        }
+        let it = &mut self.boards[board.0];
+        let (tamper_was, power_was) =
+            (std::mem::replace(&mut it.tamper, tamper), std::mem::replace(&mut it.power, power));
+        if tamper != tamper_was {
+            let change = if tamper { BoardChange::Tamper } else { BoardChange::TamperRestored };
+            self.board_event(now.utc.0, board, change);
+        }
+        if power != power_was {
+            let change = if power { BoardChange::MainsLost } else { BoardChange::MainsRestored };
+            self.board_event(now.utc.0, board, change);
+        }
+    }
+
+    fn said(&mut self, now: Now, token: u64) {
+        self.plain_order_done(now, token);
+    }
+
+    fn not_said(&mut self, now: Now, board: BoardId, token: u64, failure: Failure) {
+        if token != 0 {
+            tracing::warn!(board = %self.plan.board(board).name, %failure, "an order was not carried out");
+        }
+        self.order_failed(now, token, failure);
+    }
+
+    pub(super) fn keep_board(&mut self, board: BoardId) {
+        let it = &self.boards[board.0];
+        let kept =
+            BoardKept { epoch: it.mark.epoch, seq: it.mark.seq, fire: it.fire, fire_fault: it.fire_fault };
+        let value = serde_json::to_string(&kept).expect("numbers and flags");
+        self.keep("board", self.plan.board(board).name.clone(), Some(value));
+    }
+
+    /// Somebody went through: the state knows where they are, across a restart.
+    pub(super) fn went_through(&mut self, at: i64, order: u64) {
+        let Some(released) = self.releases.remove(&order) else { return };
+        let Some(person) = released.person else { return };
+        self.observe(state::Event::Passed { door: released.door, side: released.side, person, at: Utc(at) });
+        self.keep_presence(person);
+    }
+}
+
+/// How long from now until then, in milliseconds.
+pub(super) fn lasting(now: Now, until: Utc) -> u32 {
+    u32::try_from(until.since(now.utc).as_millis()).unwrap_or(WITHOUT_END).max(1)
+}
+
+pub(super) fn door_settings(door: &domain::policy::Door) -> door::Settings {
+    door::Settings {
+        strike_s: seconds(door.strike),
+        exit_s: seconds(door.strike),
+        held_s: u16::try_from(door.held_after.as_secs()).unwrap_or(u16::MAX),
+        relock: match door.relock {
+            Relock::OnOpen => door::Relock::OnOpen,
+            Relock::OnClose => door::Relock::OnClose,
+            Relock::AfterTime => door::Relock::AtTimeout,
+        },
+        mains_loss: door::MainsLoss::Keep,
+    }
+}
+
+/// Whole seconds, rounded up, 1 to 255.
+fn seconds(time: Duration) -> NonZeroU8 {
+    let whole = time.as_millis().div_ceil(1_000).clamp(1, 255);
+    u8::try_from(whole).ok().and_then(NonZeroU8::new).expect("1 to 255")
+}

@@ -1,0 +1,253 @@
+//! Commands of the centre: carried out once, before their expiry, by rank.
+
+use std::collections::BTreeMap;
+
+use domain::ids::{DoorId, OperatorId};
+use domain::policy::DoorKind;
+use domain::request::Side;
+use domain::state::{self, Override, OverrideMode};
+use domain::time::Utc;
+use endpoints::{Order, Outcome as BoardOutcome};
+use osdp::cp::Failure;
+use uplink::command::{Action, Command, Outcome, Settled};
+use uplink::event::{self, Body};
+
+use super::boards::lasting;
+use super::record::After;
+use super::{BoardId, Effect, Now, Released, Site};
+
+/// A board that has not answered an order by then does not, in microseconds.
+const BOARD_ANSWERS: u64 = 3_000_000;
+/// Commands remembered until their expiry, so that none is carried out twice.
+const COMMANDS_MAX: usize = 4_096;
+
+#[derive(Debug, Default)]
+pub(super) struct Commands {
+    /// By the command's id.
+    seen: BTreeMap<String, Given>,
+    /// By the number of the order to the board.
+    waiting: BTreeMap<u64, Waiting>,
+}
+
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Given {
+    pub(super) expires_at: i64,
+    /// When and how it was settled.
+    pub(super) settled: Option<(i64, Settled)>,
+}
+
+#[derive(Debug)]
+struct Waiting {
+    id: String,
+    board: BoardId,
+    deadline: u64,
+}
+
+impl Commands {
+    pub(super) fn deadline(&self) -> Option<u64> {
+        self.waiting.values().map(|it| it.deadline).min()
+    }
+
+    pub(super) fn remember(&mut self, id: String, seen: Given) {
+        self.seen.insert(id, seen);
+    }
+}
+
+impl Site {
+    pub(super) fn commanded(&mut self, now: Now, command: Command) {
+        if let Some(seen) = self.commands.seen.get(&command.id) {
+            // Told again what came of it, if something has; carried out once.
+            if let Some((at, settled)) = seen.settled {
+                self.effects.push(Effect::Result(Outcome { id: command.id, at, settled }));
+            }
+            return;
+        }
+        if command.expires_at <= now.utc.0 {
+            return self.settle_command(now, command.id, Settled::Expired);
+        }
+        self.forget_expired(now);
+        if self.commands.seen.len() >= COMMANDS_MAX {
+            return self.settle_command(now, command.id, Settled::Refused);
+        }
+        let seen = Given { expires_at: command.expires_at, settled: None };
+        self.commands.seen.insert(command.id.clone(), seen);
+        self.keep_command(&command.id);
+        let door = door_of(&command.action);
+        let Some(board) = self.plan.driver(door) else {
+            return self.settle_command(now, command.id, Settled::UnknownDoor);
+        };
+        if !self.rank_allows(now, &command, door) {
+            return self.settle_command(now, command.id, Settled::Outranked);
+        }
+        let order = self.carry_out(now, &command, door, board);
+        if !self.boards[board.0].online() {
+            return self.settle_command(now, command.id, Settled::BoardOffline);
+        }
+        let order_number = self.order_number();
+        if let (Order::Release | Order::PassEntry | Order::PassExit, Action::Release { side, .. }) =
+            (order.0, &command.action)
+        {
+            self.remember_release(order_number, Released { door, side: domain_side(*side), person: None });
+        }
+        let waiting = Waiting { id: command.id, board, deadline: now.mono + BOARD_ANSWERS };
+        self.commands.waiting.insert(order_number, waiting);
+        // The command's id is on the disk before it moves anything: a restart in between carries it out at most once.
+        self.record.gathering.after.push(After::Order {
+            board,
+            id: order_number,
+            order: order.0,
+            for_ms: order.1,
+        });
+    }
+
+    /// Nobody is ever held back on an exit, whoever locked what.
+    fn rank_allows(&self, now: Now, command: &Command, door: DoorId) -> bool {
+        let exit = matches!(&command.action, Action::Release { side, .. } if self.is_egress(door, domain_side(*side)));
+        exit || self.state.may_override(door, command.rank, now.utc)
+    }
+
+    /// What it changes here, and the order it is for the board.
+    fn carry_out(&mut self, now: Now, command: &Command, door: DoorId, board: BoardId) -> (Order, u32) {
+        let change = |mode, until| Override {
+            mode,
+            by: OperatorId(command.by),
+            rank: command.rank,
+            since: now.utc,
+            until: Utc(until),
+        };
+        match command.action {
+            Action::Release { side, .. } => match (self.kind_of(board), side) {
+                (DoorKind::Door, _) => {
+                    let strike = self.policy_door(door).map(|it| it.strike.as_millis());
+                    (Order::Release, strike.and_then(|it| u32::try_from(it).ok()).unwrap_or(0))
+                }
+                (DoorKind::Lane, event::Side::Entry) => (Order::PassEntry, 0),
+                (DoorKind::Lane, event::Side::Exit) => (Order::PassExit, 0),
+            },
+            Action::HoldOpen { until, .. } => {
+                self.set_override(door, Some(change(OverrideMode::HeldOpen, until)));
+                (Order::Hold, lasting(now, Utc(until)))
+            }
+            // During a fire the door stays free; the lock holds for entries again when it ends.
+            Action::Lock { until, .. } if self.freed(door) => {
+                self.set_override(door, Some(change(OverrideMode::Locked, until)));
+                (Order::Hold, u32::MAX)
+            }
+            Action::Lock { until, .. } => {
+                self.set_override(door, Some(change(OverrideMode::Locked, until)));
+                (Order::Lock, lasting(now, Utc(until)))
+            }
+            Action::Normal { .. } => {
+                self.set_override(door, None);
+                if self.freed(door) { (Order::Hold, u32::MAX) } else { (Order::Normal, 0) }
+            }
+        }
+    }
+
+    fn set_override(&mut self, door: DoorId, it: Option<Override>) {
+        match it {
+            Some(it) => self.observe(state::Event::Overridden(door, it)),
+            None => self.observe(state::Event::OverrideLifted(door)),
+        }
+        self.keep_override(door, it);
+    }
+
+    /// A board of ours answered an order.
+    pub(super) fn order_answered(&mut self, now: Now, board: BoardId, order: u64, outcome: BoardOutcome) {
+        if let BoardOutcome::Refused(why) = outcome {
+            tracing::warn!(board = %self.plan.board(board).name, ?why, "a board refused an order");
+            self.releases.remove(&order);
+        }
+        let settled = match outcome {
+            BoardOutcome::Done | BoardOutcome::Repeated => Settled::Done,
+            BoardOutcome::Refused(_) => Settled::Refused,
+        };
+        self.order_settled(now, order, settled);
+    }
+
+    pub(super) fn order_failed(&mut self, now: Now, order: u64, failure: Failure) {
+        let settled = match failure {
+            Failure::Refused(_) => Settled::Refused,
+            Failure::Expired
+            | Failure::Unconfirmed
+            | Failure::Interrupted
+            | Failure::Offline
+            | Failure::File(_)
+            | Failure::Cancelled => Settled::BoardOffline,
+        };
+        self.order_settled(now, order, settled);
+    }
+
+    pub(super) fn order_settled(&mut self, now: Now, order: u64, settled: Settled) {
+        if let Some(waiting) = self.commands.waiting.remove(&order) {
+            self.settle_command(now, waiting.id, settled);
+        }
+    }
+
+    pub(super) fn commands_expire(&mut self, now: Now) {
+        let late = |commands: &Commands| {
+            commands.waiting.iter().find(|(_, it)| it.deadline <= now.mono).map(|(order, _)| *order)
+        };
+        while let Some(order) = late(&self.commands) {
+            self.order_settled(now, order, Settled::BoardOffline);
+        }
+    }
+
+    pub(super) fn board_commands_fail(&mut self, now: Now, board: BoardId) {
+        let of_board = |commands: &Commands| {
+            commands.waiting.iter().find(|(_, it)| it.board == board).map(|(order, _)| *order)
+        };
+        while let Some(order) = of_board(&self.commands) {
+            self.order_settled(now, order, Settled::BoardOffline);
+        }
+    }
+
+    fn settle_command(&mut self, now: Now, id: String, settled: Settled) {
+        if let Some(seen) = self.commands.seen.get_mut(&id) {
+            seen.settled = Some((now.utc.0, settled));
+            self.keep_command(&id);
+        }
+        let outcome = Outcome { id, at: now.utc.0, settled };
+        self.event(now.utc.0, Body::Command(outcome.clone()));
+        self.record.gathering.after.push(After::Result(outcome));
+    }
+
+    fn keep_command(&mut self, id: &str) {
+        let Some(seen) = self.commands.seen.get(id) else { return };
+        let kept = super::memory::CommandKept { expires_at: seen.expires_at, settled: seen.settled };
+        let value = serde_json::to_string(&kept).expect("numbers and words");
+        self.keep("command", id.to_owned(), Some(value));
+    }
+
+    /// An id need not be remembered once its command would do nothing anyway.
+    fn forget_expired(&mut self, now: Now) {
+        let waiting: Vec<&String> = self.commands.waiting.values().map(|it| &it.id).collect();
+        let expired: Vec<String> = self
+            .commands
+            .seen
+            .iter()
+            .filter(|(id, seen)| seen.expires_at <= now.utc.0 && !waiting.contains(id))
+            .map(|(id, _)| id.clone())
+            .collect();
+        for id in expired {
+            self.commands.seen.remove(&id);
+            self.keep("command", id, None);
+        }
+    }
+}
+
+fn door_of(action: &Action) -> DoorId {
+    match action {
+        Action::Release { door, .. }
+        | Action::HoldOpen { door, .. }
+        | Action::Lock { door, .. }
+        | Action::Normal { door } => DoorId(*door),
+    }
+}
+
+fn domain_side(side: event::Side) -> Side {
+    match side {
+        event::Side::Entry => Side::Entry,
+        event::Side::Exit => Side::Exit,
+    }
+}

@@ -1,0 +1,182 @@
+//! A door of another maker, through plain OSDP inputs and outputs: the machine that runs on our boards runs here instead.
+//!
+//! The lock is only ever released for a time: if this controller stops, the panel locks by itself.
+
+use std::time::Duration;
+
+use domain::ids::DoorId;
+use domain::state;
+use endpoints::door::{Door, Event, Given, Input, Output, Settings};
+use endpoints::{Command, Effect, Link, Order, Outcome, Sense};
+use osdp::{OutputAction, OutputControl};
+use uplink::command::Settled;
+
+use super::boards::door_settings;
+use super::{BoardId, Now, RELEASE_LIFE, Say, Site};
+use crate::config::{Kind, Terminals};
+
+/// A release without an end of its own is renewed this often, and lasts this long without, in microseconds and 100 ms.
+const RENEW: u64 = 10_000_000;
+const LASTS: u16 = 300;
+
+#[derive(Debug)]
+pub(super) struct Plain {
+    machine: Door,
+    terminals: Terminals,
+    /// While the lock is released: when the panel is told again.
+    renew_at: Option<u64>,
+}
+
+impl Plain {
+    pub(super) fn new(terminals: Terminals) -> Plain {
+        Plain { machine: Door::new(Settings::default()), terminals, renew_at: None }
+    }
+
+    pub(super) fn deadline(&self) -> Option<u64> {
+        [self.machine.deadline(), self.renew_at].into_iter().flatten().min()
+    }
+}
+
+impl Site {
+    pub(super) fn configure_plain(&mut self, board: BoardId) {
+        let settings = self.plan.door(board).and_then(|door| self.policy_door(door)).map(door_settings);
+        if let (Some(plain), Some(settings)) = (&mut self.boards[board.0].plain, settings) {
+            plain.machine.set_settings(settings);
+        }
+    }
+
+    pub(super) fn release_plain(&mut self, now: Now, board: BoardId, order: u64, strike: Duration) {
+        let for_ms = u32::try_from(strike.as_millis()).unwrap_or(u32::MAX);
+        self.step_plain(now, board, Given::Command(Command::from_controller(order, Order::Release, for_ms)));
+    }
+
+    pub(super) fn order_plain(&mut self, now: Now, board: BoardId, id: u64, order: Order, for_ms: u32) {
+        let outcome =
+            self.step_plain(now, board, Given::Command(Command::from_controller(id, order, for_ms)));
+        match outcome {
+            Some(Outcome::Refused(_)) => self.order_settled(now, id, Settled::Refused),
+            // The panel's answer to the output command settles a release; what moves no output is done now.
+            Some(Outcome::Done | Outcome::Repeated) if order != Order::Release => {
+                self.order_settled(now, id, Settled::Done);
+            }
+            Some(Outcome::Done | Outcome::Repeated) | None => {}
+        }
+    }
+
+    /// The panel carried out the output command of an order.
+    pub(super) fn plain_order_done(&mut self, now: Now, token: u64) {
+        self.order_settled(now, token, Settled::Done);
+    }
+
+    pub(super) fn plain_inputs(&mut self, now: Now, board: BoardId, inputs: &[u8]) {
+        let Some(plain) = &self.boards[board.0].plain else { return };
+        let terminals = plain.terminals;
+        let lines =
+            [(Input::Contact, terminals.contact), (Input::Rex, terminals.rex), (Input::Fire, terminals.fire)];
+        for (line, number) in lines {
+            let value = number.and_then(|number| inputs.get(usize::from(number)));
+            if let Some(value) = value {
+                let sense = if *value == 0 { Sense::Rest } else { Sense::Active };
+                self.step_plain(now, board, Given::Sense(line, sense));
+            }
+        }
+    }
+
+    /// It came: what stands is told, and that is a release only where it burns.
+    pub(super) fn plain_online(&mut self, now: Now, board: BoardId) {
+        if self.boards[board.0].plain.is_none() {
+            return;
+        }
+        self.configure_plain(board);
+        self.step_plain(now, board, Given::Link(Link::Up));
+        self.drive(now, board, false, 0);
+        self.restore_standing(now, board);
+    }
+
+    /// It went: what it was told to hold ends, so that its return opens nothing.
+    pub(super) fn plain_offline(&mut self, now: Now, board: BoardId) {
+        if self.boards[board.0].plain.is_none() {
+            return;
+        }
+        self.step_plain(now, board, Given::Command(Command::from_controller(0, Order::Normal, 0)));
+        self.step_plain(now, board, Given::Link(Link::Down));
+        if let Some(door) = self.plan.door(board) {
+            self.lift_hold(now, door);
+        }
+    }
+
+    fn lift_hold(&mut self, now: Now, door: DoorId) {
+        let held =
+            self.state.override_at(door, now.utc).is_some_and(|it| it.mode == state::OverrideMode::HeldOpen);
+        if held {
+            self.observe(state::Event::OverrideLifted(door));
+            self.keep_override(door, None);
+        }
+    }
+
+    pub(super) fn plain_boards_tick(&mut self, now: Now) {
+        for board in self.plan.ids() {
+            if self.boards[board.0].deadline().is_some_and(|at| at <= now.mono) {
+                self.step_plain(now, board, Given::Tick);
+                let due = |plain: &Plain| plain.renew_at.is_some_and(|at| at <= now.mono);
+                if self.boards[board.0].plain.as_ref().is_some_and(due) {
+                    self.drive(now, board, true, 0);
+                }
+            }
+        }
+    }
+
+    fn step_plain(&mut self, now: Now, board: BoardId, given: Given) -> Option<Outcome> {
+        let order = match given {
+            Given::Command(command) => command.id,
+            Given::Sense(..) | Given::Link(_) | Given::Tick => 0,
+        };
+        let effects = self.boards[board.0].plain.as_mut()?.machine.step(now.mono, given);
+        let mut answer = None;
+        let mut driven = false;
+        for effect in effects {
+            match effect {
+                Effect::Set(Output::Lock, on) => {
+                    self.drive(now, board, on, order);
+                    driven = true;
+                }
+                // Sounder and lights of another maker's panel are its own.
+                Effect::Set(
+                    Output::Sounder | Output::ReaderGreen | Output::ReaderRed | Output::ReaderBuzzer,
+                    _,
+                ) => {}
+                Effect::Event(event) => self.plain_reported(now, board, event),
+                Effect::Began(condition) => self.condition(now, now.utc.0, board, condition, true),
+                Effect::Ended(condition) => self.condition(now, now.utc.0, board, condition, false),
+                Effect::Answer(outcome) => answer = Some(outcome),
+            }
+        }
+        if answer == Some(Outcome::Done) && !driven && order != 0 && self.lock_is_released(board) {
+            // Released already: the time is renewed.
+            self.drive(now, board, true, order);
+        }
+        answer
+    }
+
+    fn lock_is_released(&self, board: BoardId) -> bool {
+        self.boards[board.0].plain.as_ref().is_some_and(|plain| plain.machine.output(Output::Lock))
+    }
+
+    fn plain_reported(&mut self, now: Now, board: BoardId, event: Event) {
+        self.door_reported(now.utc.0, board, event);
+    }
+
+    fn drive(&mut self, now: Now, board: BoardId, on: bool, token: u64) {
+        let Kind::PlainDoor(terminals) = self.plan.board(board).kind else { return };
+        let Some(plain) = &mut self.boards[board.0].plain else { return };
+        plain.renew_at = on.then_some(now.mono + RENEW);
+        let control = if on {
+            OutputControl { output: terminals.lock, action: OutputAction::OnForTimer, timer_100ms: LASTS }
+        } else {
+            OutputControl { output: terminals.lock, action: OutputAction::OffAbortTimer, timer_100ms: 0 }
+        };
+        if self.boards[board.0].online() {
+            self.say(board, Say::Output(control), token, RELEASE_LIFE);
+        }
+    }
+}

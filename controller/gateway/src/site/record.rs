@@ -1,0 +1,261 @@
+//! Writing down: what a step gathered goes to the outbox whole, and what had to wait for that follows when it is on the disk.
+//!
+//! While the outbox fails, what happened waits in memory (a stated number of steps), decisions follow each door's rule
+//! (`domain` asks it through `RecordLost`), and an attempt is made every second.
+
+use std::collections::{BTreeMap, VecDeque};
+
+use domain::policy::EntryRule;
+use domain::state;
+use endpoints::Order;
+use uplink::command::Outcome;
+use uplink::event::{self, Body, ControllerChange};
+
+use super::decisions::Release;
+use super::{BoardId, Effect, Now, Site, trace};
+use crate::outbox::{Entry, Kept, Write};
+
+/// A release that is not written down after this follows the door's rule, in microseconds.
+const RELEASE_WAITS: u64 = 300_000;
+/// Between two attempts while the outbox fails, in microseconds.
+const RETRY: u64 = 1_000_000;
+/// Steps kept in memory while the outbox fails; the newest beyond are counted and dropped.
+const BACKLOG: usize = 2_000;
+
+/// What became of a step must be written, and then these may follow.
+#[derive(Debug, Default)]
+pub(super) struct Unit {
+    pub(super) events: Vec<Entry>,
+    pub(super) kept: Vec<Kept>,
+    pub(super) after: Vec<After>,
+    /// Since when it has been on its way, microseconds since start.
+    sent_at: u64,
+}
+
+/// What waits until a unit is on the disk.
+#[derive(Debug)]
+pub(super) enum After {
+    /// Release a door. Boxed: it is much larger than the others.
+    Release(Box<Release>),
+    /// Tell a board that its events are safe.
+    AckBoard { board: BoardId, epoch: u32, up_to: u32 },
+    /// Tell the centre what became of a command.
+    Result(Outcome),
+    /// Give a board the order of a command.
+    Order { board: BoardId, id: u64, order: Order, for_ms: u32 },
+}
+
+#[derive(Debug, Default)]
+pub(super) struct Record {
+    pub(super) gathering: Unit,
+    on_the_way: BTreeMap<u64, Unit>,
+    backlog: VecDeque<Unit>,
+    standing: Standing,
+    next_token: u64,
+    /// Entries refused and steps dropped since the outbox failed.
+    refused: i64,
+    dropped: i64,
+}
+
+#[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
+enum Standing {
+    #[default]
+    Works,
+    /// Tried again at that time.
+    Failed { retry_at: u64 },
+    /// An attempt is on its way.
+    Trying { token: u64 },
+}
+
+impl Record {
+    pub(super) fn works(&self) -> bool {
+        self.standing == Standing::Works
+    }
+
+    pub(super) fn deadline(&self) -> Option<u64> {
+        let retry = match self.standing {
+            Standing::Failed { retry_at } => Some(retry_at),
+            Standing::Works | Standing::Trying { .. } => None,
+        };
+        let releases = self.on_the_way.values().filter(|unit| unit.has_release());
+        releases.map(|unit| unit.sent_at + RELEASE_WAITS).chain(retry).min()
+    }
+
+    pub(super) fn is_writing(&self) -> bool {
+        !self.on_the_way.is_empty()
+    }
+
+    fn send(&mut self, now: Now, mut unit: Unit) -> (u64, Write) {
+        self.next_token += 1;
+        let token = self.next_token;
+        unit.sent_at = now.mono;
+        let write = Write { token, events: unit.events.clone(), kept: unit.kept.clone() };
+        self.on_the_way.insert(token, unit);
+        (token, write)
+    }
+}
+
+impl Unit {
+    fn is_empty(&self) -> bool {
+        self.events.is_empty() && self.kept.is_empty() && self.after.is_empty()
+    }
+
+    fn has_release(&self) -> bool {
+        self.after.iter().any(|after| matches!(after, After::Release(_)))
+    }
+}
+
+impl Site {
+    /// Sends what this step gathered.
+    pub(super) fn flush(&mut self, now: Now) {
+        let unit = std::mem::take(&mut self.record.gathering);
+        if unit.is_empty() {
+            return;
+        }
+        if self.record.works() {
+            let (_, write) = self.record.send(now, unit);
+            self.effects.push(Effect::Write(write));
+        } else {
+            self.put_off(now, unit);
+        }
+    }
+
+    pub(super) fn written(&mut self, now: Now, token: u64, ok: bool) {
+        let Some(unit) = self.record.on_the_way.remove(&token) else { return };
+        let trying = self.record.standing == Standing::Trying { token };
+        match (ok, trying) {
+            (true, _) => {
+                for after in unit.after {
+                    self.follow(now, after);
+                }
+                if trying {
+                    self.try_backlog(now);
+                }
+            }
+            (false, true) => {
+                self.record.backlog.push_front(unit);
+                self.record.standing = Standing::Failed { retry_at: now.mono + RETRY };
+            }
+            (false, false) => {
+                self.record_lost(now);
+                self.put_off(now, unit);
+            }
+        }
+    }
+
+    pub(super) fn record_due(&mut self, now: Now) {
+        let late: Vec<u64> = self
+            .record
+            .on_the_way
+            .iter()
+            .filter(|(_, unit)| unit.has_release() && unit.sent_at + RELEASE_WAITS <= now.mono)
+            .map(|(token, _)| *token)
+            .collect();
+        for token in late {
+            let Some(unit) = self.record.on_the_way.get_mut(&token) else { continue };
+            let (releases, rest) = std::mem::take(&mut unit.after)
+                .into_iter()
+                .partition(|after| matches!(after, After::Release(_)));
+            unit.after = rest;
+            for after in releases {
+                if let After::Release(release) = after {
+                    self.release_unrecorded(now, *release);
+                }
+            }
+        }
+        if let Standing::Failed { retry_at } = self.record.standing
+            && retry_at <= now.mono
+        {
+            self.try_backlog(now);
+        }
+    }
+
+    fn follow(&mut self, now: Now, after: After) {
+        match after {
+            After::Release(release) => self.release(now, &release),
+            After::AckBoard { board, epoch, up_to } => self.acknowledge_board(board, epoch, up_to),
+            After::Result(outcome) => self.effects.push(Effect::Result(outcome)),
+            After::Order { board, id, order, for_ms } => self.send_order(now, board, id, order, for_ms),
+        }
+    }
+
+    fn record_lost(&mut self, now: Now) {
+        if self.record.works() {
+            tracing::error!("events cannot be recorded: entries follow each door's rule");
+            self.record.standing = Standing::Failed { retry_at: now.mono };
+            self.observe(state::Event::RecordLost { at: now.utc });
+            let body = controller(ControllerChange::OutboxFailed, 0);
+            let alarm = Unit { events: vec![Entry { at: now.utc.0, body }], ..Unit::default() };
+            self.record.backlog.push_front(alarm);
+        }
+    }
+
+    /// Keeps a step in memory until the outbox works again. Its releases follow the doors' rules now.
+    fn put_off(&mut self, now: Now, mut unit: Unit) {
+        let mut kept = Vec::new();
+        for after in std::mem::take(&mut unit.after) {
+            match after {
+                After::Release(release) => {
+                    if !self.release_unrecorded(now, *release) {
+                        correct(&mut unit.events);
+                    }
+                }
+                // The centre is told at once: a result says what happened, not that it is written down.
+                After::Result(outcome) => self.effects.push(Effect::Result(outcome)),
+                // An operator's word counts while nothing can be written, too.
+                After::Order { board, id, order, for_ms } => self.send_order(now, board, id, order, for_ms),
+                ack @ After::AckBoard { .. } => kept.push(ack),
+            }
+        }
+        unit.after = kept;
+        if self.record.backlog.len() < BACKLOG {
+            self.record.backlog.push_back(unit);
+        } else {
+            self.record.dropped += 1;
+        }
+    }
+
+    /// A release whose decision is not on the disk: the exit opens, the entry follows its door's rule. Says whether it opened.
+    fn release_unrecorded(&mut self, now: Now, release: Release) -> bool {
+        let rule = self.policy.door(release.door).map_or(EntryRule::Refuse, |door| door.unrecorded_entry);
+        match rule {
+            EntryRule::Allow => {
+                self.release(now, &release);
+                true
+            }
+            EntryRule::Refuse => {
+                self.record.refused += 1;
+                self.refuse(release.door, release.side, release.origin.as_ref());
+                false
+            }
+        }
+    }
+
+    fn try_backlog(&mut self, now: Now) {
+        if let Some(unit) = self.record.backlog.pop_front() {
+            let (token, write) = self.record.send(now, unit);
+            self.record.standing = Standing::Trying { token };
+            self.effects.push(Effect::Write(write));
+            return;
+        }
+        self.record.standing = Standing::Works;
+        self.observe(state::Event::RecordBack);
+        let count = std::mem::take(&mut self.record.refused) + std::mem::take(&mut self.record.dropped);
+        tracing::info!(count, "events are recorded again");
+        self.event(now.utc.0, controller(ControllerChange::OutboxRestored, count));
+    }
+}
+
+fn controller(change: ControllerChange, count: i64) -> Body {
+    Body::Controller(event::Controller { change, policy_version: None, count: Some(count) })
+}
+
+/// The grant in this step was not carried out after all.
+fn correct(events: &mut [Entry]) {
+    for entry in events {
+        if let Body::Access(access) = &mut entry.body {
+            access.outcome = event::Outcome::Denied;
+            access.reasons.push(trace::own_reason("record-cannot-be-kept", []));
+        }
+    }
+}
