@@ -573,3 +573,23 @@ fn a_device_that_only_knows_checksums_is_found() {
     world.wait_online(3);
     assert!(world.cp.is_secure(address(3)));
 }
+
+#[test]
+fn an_old_reply_settles_nothing_even_without_a_session() {
+    let mut world = World::new(115_200);
+    world.board(3, PdSecurity::Optional(None), DeviceSecurity::Clear);
+    world.wait_online(3);
+    world.run_for(200_000);
+    // The output command never arrives, and each reply comes a second time, much later.
+    world.fault = Box::new(|from, bytes| match from {
+        0 if bytes[5] == command::code::OUT => Vec::new(),
+        0 => vec![(0, bytes.to_vec())],
+        _ => vec![(0, bytes.to_vec()), (7_000, bytes.to_vec())],
+    });
+    for token in 1..20 {
+        world.unlock(3, token, 300_000).expect("offered");
+        world.run_for(700_000);
+        assert!(matches!(world.settled(u64::from(token))[..], [Err(_)]), "{token}");
+    }
+    assert!(world.boards[0].driven.is_empty());
+}
