@@ -318,3 +318,45 @@ impl fmt::Debug for RtspAddress {
         f.write_str(&self.0)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_example_is_right_and_shows_what_holds_anyway() {
+        let text = include_str!("../vision.example.toml");
+        let example = Config::parse(text).expect("a good example");
+        let bare: String = text.split("[recognition]").next().expect("what comes before").to_owned();
+        let bare = Config::parse(&bare).expect("the rest may be left out");
+        assert_eq!(format!("{:?}", example.recognition), format!("{:?}", bare.recognition));
+        assert_eq!(
+            (example.quality, example.enrolment, example.watch),
+            (bare.quality, bare.enrolment, bare.watch)
+        );
+    }
+
+    #[test]
+    fn addresses_hold_nothing_but_addresses() {
+        let parse = |text: &str| RtspAddress::try_from(text.to_owned());
+        for good in [
+            "rtsp://10.0.0.7/cam",
+            "rtsps://cam.site:322/Streaming/Channels/102?x=1&y=2",
+            "rtsp://[::1]:554/a",
+        ] {
+            assert!(parse(good).is_ok(), "{good}");
+        }
+        for bad in [
+            "http://h/",
+            "rtsp://",
+            "rtsp:///x",
+            "rtsp://u:p@h/",
+            "rtsp://h/\" ! filesink",
+            "rtsp://h/a b",
+            "rtsp://h/\\x",
+            "rtsp://h/\n",
+        ] {
+            assert!(parse(bad).is_err(), "{bad}");
+        }
+    }
+}

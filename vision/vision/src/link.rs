@@ -231,3 +231,65 @@ async fn receive(reader: &mut tokio::io::ReadHalf<Stream>) -> Result<ToVision> {
     reader.read_exact(&mut body).await.context("the controller closed")?;
     Ok(wire::decode(&body)?)
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use uplink::reader_link::{Face, Liveness};
+
+    use super::*;
+
+    fn sighting(camera: &str, track: u64) -> Sighting {
+        Sighting {
+            camera: camera.to_owned(),
+            track,
+            look: 1,
+            captured_at: 0,
+            face: Face::Unknown { best: None },
+            liveness: Liveness { live: true, score: 1.0, frames: 2 },
+            stages_us: BTreeMap::new(),
+            gallery_version: 0,
+        }
+    }
+
+    fn sent(outgoing: &Outgoing, cameras: &[&str]) -> Vec<u64> {
+        let bound = cameras.iter().map(|name| (*name).to_owned()).collect();
+        std::iter::from_fn(|| next(outgoing, &bound))
+            .filter_map(|message| match message {
+                FromVision::Sighting(sighting) => Some(sighting.track),
+                FromVision::Hello { .. } | FromVision::Camera { .. } | FromVision::Alive => None,
+            })
+            .collect()
+    }
+
+    #[test]
+    fn nothing_older_than_a_second_and_nothing_of_an_unbound_camera_is_sent() {
+        let outgoing = Outgoing::default();
+        let now = Instant::now();
+        let old = now.checked_sub(Duration::from_millis(OLDEST_SIGHTING_MS + 1)).expect("the machine is up");
+        outgoing.sighting(sighting("gate", 1), old);
+        outgoing.sighting(sighting("gate", 2), now);
+        outgoing.sighting(sighting("elsewhere", 3), now);
+        assert_eq!(sent(&outgoing, &["gate"]), [2]);
+    }
+
+    #[test]
+    fn the_newest_stay_when_nobody_takes_them() {
+        let outgoing = Outgoing::default();
+        for track in 0..100 {
+            outgoing.sighting(sighting("gate", track), Instant::now());
+        }
+        let newest: Vec<u64> = (100 - MOST_WAITING as u64..100).collect();
+        assert_eq!(sent(&outgoing, &["gate"]), newest);
+    }
+
+    #[test]
+    fn a_camera_hears_of_its_own_tracks_alone() {
+        let outgoing = Outgoing::default();
+        outgoing.lock().granted = vec![("a".to_owned(), 1), ("b".to_owned(), 2), ("a".to_owned(), 3)];
+        assert_eq!(outgoing.granted("a"), [1, 3]);
+        assert_eq!(outgoing.granted("a"), [0_u64; 0]);
+        assert_eq!(outgoing.granted("b"), [2]);
+    }
+}

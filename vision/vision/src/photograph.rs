@@ -181,3 +181,31 @@ fn size(bytes: &[u8]) -> Option<(u32, u32)> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    proptest! {
+        #[test]
+        fn no_bytes_make_it_stumble(
+            bytes in prop::collection::vec(any::<u8>(), 0..300), kind in 0_usize..3,
+        ) {
+            let head: &[u8] = [&b""[..], b"\x89PNG\r\n\x1a\n\x00\x00\x00\x0dIHDR", b"\xff\xd8\xff"][kind];
+            size(&[head, &bytes].concat());
+        }
+
+        #[test]
+        fn the_size_is_that_of_the_header(width in 1_u16.., height in 1_u16.., before in 0_usize..40) {
+            let mut jpeg = vec![0xff, 0xd8, 0xff, 0xe0];
+            jpeg.extend_from_slice(&u16::try_from(before + 2).expect("small").to_be_bytes());
+            jpeg.extend(vec![0xff; before]);
+            jpeg.extend_from_slice(&[0xff, 0xff, 0xc2, 0, 17, 8]);
+            jpeg.extend_from_slice(&height.to_be_bytes());
+            jpeg.extend_from_slice(&width.to_be_bytes());
+            prop_assert_eq!(size(&jpeg), Some((u32::from(width), u32::from(height))));
+        }
+    }
+}

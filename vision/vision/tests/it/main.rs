@@ -2,6 +2,7 @@
 
 mod camera;
 mod controller;
+mod copies;
 mod enrolment;
 mod faults;
 mod gallery_sync;
