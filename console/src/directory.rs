@@ -4,6 +4,9 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use domain::ids::PersonId;
+use domain::policy::DoorKind;
+use doors::label::Label;
+use doors::{door, place};
 use kit::{Kit, StoredEvent};
 use serde::Deserialize;
 
@@ -83,6 +86,25 @@ impl Directory {
     }
 }
 
-async fn doors(_kit: &Kit, _language: Language) -> Result<BTreeMap<u64, Door>, sqlx::Error> {
-    Ok(BTreeMap::new())
+async fn doors(kit: &Kit, language: Language) -> Result<BTreeMap<u64, Door>, sqlx::Error> {
+    let mut connection = kit.read().acquire().await?;
+    let areas: BTreeMap<_, _> = place::areas(&mut connection).await?.into_iter().collect();
+    let doors = door::list(&mut connection).await?.into_iter().map(|(id, door)| {
+        let area = areas.get(&door.inside).map(|area| named(&area.label, language)).unwrap_or_default();
+        let kind = match door.kind {
+            DoorKind::Door => "kind-door",
+            DoorKind::Lane => "kind-lane",
+        };
+        let controller = format!("controller-{}", door.controller);
+        (id.0, Door { id: id.0, name: named(&door.label, language), area, kind, controller })
+    });
+    Ok(doors.collect())
+}
+
+fn named(label: &Label, language: Language) -> String {
+    if language == Language::English && !label.latin.is_empty() {
+        label.latin.clone()
+    } else {
+        label.name.clone()
+    }
 }
