@@ -10,4 +10,4 @@ pub mod serve;
 pub mod set_up;
 pub mod slices;
 pub mod sync;
-mod tls;
+pub mod tls;

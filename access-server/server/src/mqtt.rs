@@ -131,18 +131,22 @@ async fn listen(
     loop {
         match events.poll().await {
             Ok(Event::Incoming(Packet::ConnAck(_))) => {
-                (retry, told) = (FIRST_RETRY, false);
-                connected(&hub, &client, &ways);
+                hub.connection.fetch_add(1, Ordering::SeqCst);
+                if let Err(error) = client.try_subscribe_many(filters()) {
+                    tracing::error!(error = %chain(&error), "the subscriptions could not be asked for");
+                }
             }
-            Ok(Event::Incoming(Packet::Publish(publish))) => take::publish(&hub, &acks, publish),
             Ok(Event::Incoming(Packet::SubAck(answer))) => {
+                (retry, told) = (FIRST_RETRY, false);
                 let refused = |code: &SubscribeReasonCode| !matches!(code, SubscribeReasonCode::Success(_));
                 if answer.return_codes.iter().any(refused) {
                     tracing::error!(
                         "the broker refuses a subscription: its access list does not fit this version"
                     );
                 }
+                connected(&hub, &ways);
             }
+            Ok(Event::Incoming(Packet::Publish(publish))) => take::publish(&hub, &acks, publish),
             Ok(_) => {}
             Err(error) => {
                 hub.connection.fetch_add(1, Ordering::SeqCst);
@@ -162,11 +166,8 @@ async fn listen(
     }
 }
 
-fn connected(hub: &Hub, client: &AsyncClient, ways: &mpsc::Sender<speak::Way>) {
-    hub.connection.fetch_add(1, Ordering::SeqCst);
-    if let Err(error) = client.try_subscribe_many(filters()) {
-        tracing::error!(error = %chain(&error), "the subscriptions could not be asked for");
-    }
+/// Only when the broker has taken our subscriptions is an answer to anything to be expected.
+fn connected(hub: &Hub, ways: &mpsc::Sender<speak::Way>) {
     if ways.try_send(hub.kit.link().open()).is_err() {
         // The sender has not yet taken up the connections before: without a way out this one is of no use.
         tracing::error!("the broker connects and disconnects faster than messages are sent");

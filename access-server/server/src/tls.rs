@@ -22,7 +22,10 @@ fn key(path: &Path) -> anyhow::Result<PrivateKeyDer<'static>> {
 }
 
 /// For browsers: no certificate is asked of them.
-pub(crate) fn listener(certificate: &Path, private: &Path) -> anyhow::Result<Arc<ServerConfig>> {
+///
+/// # Errors
+/// Names the file that is not what it should be.
+pub fn listener(certificate: &Path, private: &Path) -> anyhow::Result<Arc<ServerConfig>> {
     let mut config = ServerConfig::builder()
         .with_no_client_auth()
         .with_single_cert(chain(certificate)?, key(private)?)
@@ -34,11 +37,10 @@ pub(crate) fn listener(certificate: &Path, private: &Path) -> anyhow::Result<Arc
 }
 
 /// Towards our own: the site's authority and no other, TLS 1.3 and nothing older.
-pub(crate) fn client(
-    authority: &Path,
-    certificate: &Path,
-    private: &Path,
-) -> anyhow::Result<Arc<ClientConfig>> {
+///
+/// # Errors
+/// Names the file that is not what it should be.
+pub fn client(authority: &Path, certificate: &Path, private: &Path) -> anyhow::Result<Arc<ClientConfig>> {
     let mut roots = RootCertStore::empty();
     for root in chain(authority)? {
         roots.add(root).with_context(|| format!("{} is no authority", authority.display()))?;

@@ -2,6 +2,7 @@
 #![expect(clippy::unwrap_used, reason = "a failing test says where it failed")]
 
 mod broker;
+mod commands;
 mod device;
 mod events;
 mod set_up;
