@@ -10,6 +10,10 @@
 //! number; a device with a key is never spoken to in clear, beyond asking who it is; no command goes out
 //! after its time, waits for a device to return, or is carried out twice within a session; each ends in
 //! exactly one [`EventKind::Done`] or [`EventKind::Failed`].
+//!
+//! What OSDP itself cannot give: its frames carry no time. Whoever cuts the line, records a genuine command
+//! and keeps it from arriving can deliver it once, later, as long as the peripheral's session lives: until
+//! the panel begins anew, at most the peripheral's `offline_after` (8 s unless it is set shorter).
 
 mod config;
 mod device;
