@@ -577,16 +577,4 @@ impl Door {
         };
         door
     }
-
-    pub(super) fn fire_line(&self) -> Sense {
-        self.fire
-    }
-
-    pub(super) fn break_glass_line(&self) -> Sense {
-        self.break_glass
-    }
-
-    pub(super) fn exit_pressed(&self) -> bool {
-        matches!(self.exit, Exit::Pressed { .. })
-    }
 }

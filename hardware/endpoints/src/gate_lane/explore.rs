@@ -47,15 +47,55 @@ fn trouble() -> Vec<Given> {
         Input::Mains,
     ])
     .chain([Given::Sense(Input::Fire, Sense::Cut), Given::Link(Link::Up), Given::Link(Link::Down)])
-    .chain([Order::PassEntry, Order::Hold, Order::Lockdown, Order::Normal].map(command))
+    .chain([Order::PassEntry, Order::PassExit, Order::Hold, Order::Lockdown, Order::Normal].map(command))
     .chain([Given::Tick])
     .collect()
 }
 
+/// The lines as they are, whatever the lane makes of them.
+#[derive(Clone, PartialEq, Eq, Hash, Debug, Default)]
+struct World {
+    fire: Sense,
+    break_glass: Sense,
+    mains: Sense,
+    beams: [Sense; 5],
+    obstruction: Sense,
+}
+
+impl World {
+    fn given(&self, given: Given) -> World {
+        let mut world = self.clone();
+        if let Given::Sense(input, sense) = given {
+            match input {
+                Input::Fire => world.fire = sense,
+                Input::BreakGlass => world.break_glass = sense,
+                Input::Mains => world.mains = sense,
+                Input::Obstruction => world.obstruction = sense,
+                Input::BeamEntryOuter => world.beams[0] = sense,
+                Input::BeamEntryInner => world.beams[1] = sense,
+                Input::BeamSafety => world.beams[2] = sense,
+                Input::BeamExitInner => world.beams[3] = sense,
+                Input::BeamExitOuter => world.beams[4] = sense,
+                Input::LeafClosed | Input::LeafOpen | Input::Rex | Input::Tamper | Input::Battery => {}
+            }
+        }
+        world
+    }
+
+    fn must_be_free(&self) -> bool {
+        [self.fire, self.break_glass, self.mains].iter().any(|line| *line != Sense::Rest)
+    }
+
+    /// Something is where the leaf sweeps.
+    fn leaf_is_in_the_way(&self) -> bool {
+        self.beams[1..4].contains(&Sense::Active) || self.obstruction == Sense::Active
+    }
+}
+
 /// All laws, checked on one transition.
-fn hold(before: &GateLane, given: Given, after: &GateLane, effects: &Effects<Output, Event>) {
-    free_both_ways_on_fire_and_power_loss(after);
-    never_closes_on_a_blocked_safety_beam(after);
+fn hold(world: &World, before: &GateLane, given: Given, after: &GateLane, effects: &Effects<Output, Event>) {
+    free_both_ways_on_fire_and_power_loss(world, after);
+    never_closes_on_a_blocked_safety_beam(world, after);
     link_change_never_opens(before, given, after);
     time_alone_authorises_nobody(before, given, after);
     nothing_denies_exit(given, after, effects);
@@ -66,16 +106,15 @@ fn hold(before: &GateLane, given: Given, after: &GateLane, effects: &Effects<Out
     assert!(effects.len() < MAX_EFFECTS, "effects stay below their bound");
 }
 
-fn free_both_ways_on_fire_and_power_loss(after: &GateLane) {
-    if after.must_be_free() {
+fn free_both_ways_on_fire_and_power_loss(world: &World, after: &GateLane) {
+    if world.must_be_free() {
         assert!(!after.output(Output::Brake) && !after.output(Output::Close), "{after:?}");
         assert!(!after.output(Output::OpenEntry), "nothing drives against those who leave: {after:?}");
     }
 }
 
-fn never_closes_on_a_blocked_safety_beam(after: &GateLane) {
-    let in_the_way = after.safety_zone_blocked() || after.is_obstructed();
-    assert!(!(in_the_way && after.output(Output::Close)), "{after:?}");
+fn never_closes_on_a_blocked_safety_beam(world: &World, after: &GateLane) {
+    assert!(!(world.leaf_is_in_the_way() && after.output(Output::Close)), "{world:?} {after:?}");
 }
 
 fn opens(lane: &GateLane) -> bool {
@@ -105,8 +144,9 @@ fn nothing_denies_exit(given: Given, after: &GateLane, effects: &Effects<Output,
     if effects.contains(&Effect::Event(Event::ExitRequested)) {
         assert!(after.pending(Direction::Exit) > 0, "{after:?}");
     }
-    // Whoever may leave and finds an empty lane finds it open, opening, or about to turn.
-    if after.pending(Direction::Exit) > 0 && after.nobody_inside() && after.pending(Direction::Entry) == 0 {
+    // Whoever may leave finds the leaf not shut, unless somebody who may enter is at it.
+    let entering = after.pending(Direction::Entry) > 0 || after.lets_in_now();
+    if after.pending(Direction::Exit) > 0 && !entering {
         assert!(!matches!(after.leaf(), Leaf::Closed), "{after:?}");
     }
 }
@@ -162,9 +202,10 @@ fn outputs_are_what_the_effects_say(before: &GateLane, after: &GateLane, effects
 fn explore(alphabet: &[Given]) -> usize {
     let one = NonZeroU8::new(1).unwrap();
     let start = GateLane::new(Settings { pass_s: one, travel_ds: NonZeroU8::new(10).unwrap() });
+    let start = (World::default(), start);
     let mut seen = HashSet::from([start.clone()]);
     let mut queue = VecDeque::from([start]);
-    while let Some(before) = queue.pop_front() {
+    while let Some((world, before)) = queue.pop_front() {
         for given in alphabet {
             let full = |direction| before.pending(direction) >= 1;
             let beyond = match given {
@@ -177,10 +218,11 @@ fn explore(alphabet: &[Given]) -> usize {
                 continue;
             }
             let now = if *given == Given::Tick { STEP_US } else { 0 };
+            let world = world.given(*given);
             let mut after = before.clone();
             let effects = after.step(now, *given);
-            hold(&before, *given, &after, &effects);
-            let after = after.counted_from(now);
+            hold(&world, &before, *given, &after, &effects);
+            let after = (world, after.counted_from(now));
             if !seen.contains(&after) {
                 seen.insert(after.clone());
                 queue.push_back(after);

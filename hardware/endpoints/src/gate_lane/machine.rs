@@ -643,6 +643,14 @@ impl GateLane {
         self.obstructed
     }
 
+    /// Somebody who may enter is inside.
+    pub(super) fn lets_in_now(&self) -> bool {
+        matches!(
+            self.crossing,
+            Crossing::Inside { direction: Direction::Entry, standing: Standing::Authorised, .. }
+        )
+    }
+
     pub(super) fn alarmed_inside(&self) -> bool {
         matches!(self.crossing, Crossing::Inside { standing: Standing::Alarmed, .. })
     }
