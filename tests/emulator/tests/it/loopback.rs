@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use crate::support::{SOON, exchange, loopback, median, noise};
+use crate::support::{SOON, exchange, loopback, noise, spread};
 
 #[test]
 fn sixteen_bytes_come_back_each_time() {
@@ -16,7 +16,7 @@ fn sixteen_bytes_come_back_each_time() {
             asked.elapsed()
         })
         .collect();
-    println!("echo of 16 bytes: median {:?} (emulated)", median(times));
+    println!("echo of 16 bytes: {} (emulated)", spread(times));
 }
 
 #[test]
@@ -41,7 +41,7 @@ fn an_input_reaches_its_output_by_interrupt() {
         board.release(&input).expect("released");
         board.edge(&output, false, released, SOON).expect("off");
     }
-    println!("input to output: median {:?} (emulated)", median(times));
+    println!("input to output: {} (emulated)", spread(times));
 }
 
 #[test]

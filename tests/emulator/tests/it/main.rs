@@ -2,5 +2,7 @@
 
 mod bus;
 mod door;
+mod lane;
 mod loopback;
+mod panel;
 mod support;

@@ -52,10 +52,15 @@ pub(crate) fn noise(count: usize) -> Vec<u8> {
         .collect()
 }
 
-/// The middle value.
-pub(crate) fn median(mut times: Vec<Duration>) -> Duration {
+/// Times in words: how many, the middle one, the one that nineteen of twenty stay below.
+pub(crate) fn spread(mut times: Vec<Duration>) -> String {
     times.sort_unstable();
-    times[times.len() / 2]
+    let count = times.len();
+    format!(
+        "{count} times, median {:?}, p95 {:?}",
+        times[count / 2],
+        times[(count * 95 / 100).min(count - 1)]
+    )
 }
 
 /// A door board with new flash, and the folder it is in.
