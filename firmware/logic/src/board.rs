@@ -328,10 +328,9 @@ impl Board {
     pub fn job_done(&mut self, now: u64, done: Done) {
         match (self.in_flight.take(), done) {
             (Some(InFlight::Append(event)), Done::Appended { oldest }) => {
-                self.journal.appended(event, Some(oldest));
+                self.journal.appended(event, oldest);
             }
-            // Flash is broken: tell the controller all the same, while there is power.
-            (Some(InFlight::Append(event)), _) => self.journal.appended(event, None),
+            (Some(InFlight::Append(_)), _) => self.journal.append_failed(),
             (Some(InFlight::Acked(up_to)), _) => self.journal.ack_stored(up_to),
             (Some(InFlight::Fetch), Done::Fetched(events)) => self.journal.fetched(&events),
             (Some(InFlight::Fetch), _) => self.journal.fetch_failed(),

@@ -1,6 +1,7 @@
 //! Numbering events, keeping them until they are stored, and handing them to the controller until it acknowledges them.
 //!
-//! An event is told to the controller only once flash has it: after a power cut its number can then never mean another event.
+//! An event is told to the controller only once flash has it: after a power cut its number can then never mean another event. When
+//! flash refuses an event, the board goes on from memory under an epoch of its own, numbered from 1, until it is started again.
 
 use endpoints::vendor::{BoardEvent, What};
 use heapless::Deque;
@@ -39,6 +40,14 @@ pub(crate) struct Journal {
     told_at: u64,
     /// Flash could not be read: not again before it took something.
     stalled: bool,
+    keeping: Keeping,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Keeping {
+    InFlash,
+    /// Flash refused an event.
+    InMemory,
 }
 
 impl Journal {
@@ -56,6 +65,7 @@ impl Journal {
             told: 0,
             told_at: 0,
             stalled: false,
+            keeping: Keeping::InFlash,
         }
     }
 
@@ -92,14 +102,11 @@ impl Journal {
 
     /// The next thing flash should do for the log.
     pub(crate) fn job(&self) -> Option<Job> {
+        if self.keeping == Keeping::InMemory {
+            return None;
+        }
         if let Some(fresh) = self.waiting.front() {
-            return Some(Job::Append(BoardEvent {
-                seq: self.stored + 1,
-                boot: self.boot,
-                uptime_ms: fresh.at / 1000,
-                utc_us: fresh.utc_us,
-                what: fresh.what,
-            }));
+            return Some(Job::Append(self.numbered(*fresh)));
         }
         if self.acked > self.acked_in_flash {
             return Some(Job::Acked { up_to: self.acked });
@@ -109,15 +116,35 @@ impl Journal {
         (room && !self.stalled && next <= self.stored).then_some(Job::Fetch { from: next })
     }
 
-    /// The event given out by [`Journal::job`] is in flash (or flash failed, and it is told all the same).
-    pub(crate) fn appended(&mut self, event: BoardEvent, oldest: Option<u32>) {
+    /// The event given out by [`Journal::job`] is in flash; `oldest` is the oldest there.
+    pub(crate) fn appended(&mut self, event: BoardEvent, oldest: u32) {
         self.waiting.pop_front();
+        self.oldest = oldest;
+        self.stalled = false;
+        self.took(event);
+    }
+
+    /// Flash refused the event given out by [`Journal::job`]: from now on memory must do. Nothing already told gets another meaning,
+    /// for the epoch is another one.
+    pub(crate) fn append_failed(&mut self) {
+        self.keeping = Keeping::InMemory;
+        let start = u32::from(self.boot) << 16 | 0x8000_0000;
+        self.restore(self.boot, self.epoch.rotate_left(7) ^ start, 1, 0, 0);
+    }
+
+    fn numbered(&self, fresh: Fresh) -> BoardEvent {
+        BoardEvent {
+            seq: self.stored + 1,
+            boot: self.boot,
+            uptime_ms: fresh.at / 1000,
+            utc_us: fresh.utc_us,
+            what: fresh.what,
+        }
+    }
+
+    fn took(&mut self, event: BoardEvent) {
         let next = self.window.back().map_or(self.acked, |e| e.seq) + 1;
         self.stored = event.seq;
-        if let Some(oldest) = oldest {
-            self.oldest = oldest;
-            self.stalled = false;
-        }
         if event.seq == next {
             // When the window is full, it is read back later.
             let _kept = self.window.push_back(event);
@@ -170,6 +197,12 @@ impl Journal {
 
     /// Stored events not yet told.
     pub(crate) fn untold(&mut self, now: u64) -> impl Iterator<Item = &BoardEvent> {
+        while let (Keeping::InMemory, Some(fresh), false) =
+            (self.keeping, self.waiting.front().copied(), self.window.is_full())
+        {
+            self.waiting.pop_front();
+            self.took(self.numbered(fresh));
+        }
         if self.told > self.acked && now >= self.told_at + AGAIN_US {
             self.told = self.acked;
         }

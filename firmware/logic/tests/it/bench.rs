@@ -132,6 +132,8 @@ pub(crate) struct Bench {
     pub(crate) told: VecDeque<Event>,
     /// Board events the controller got, in order, and acknowledges at once.
     pub(crate) events: Vec<BoardEvent>,
+    /// The epoch they are of.
+    pub(crate) epoch: u32,
     /// Whether it acknowledges them.
     pub(crate) acknowledges: bool,
     starts: u8,
@@ -158,6 +160,7 @@ impl Bench {
             tokens: 0,
             told: VecDeque::new(),
             events: Vec::new(),
+            epoch: 0,
             acknowledges: true,
             starts: 0,
         };
@@ -254,6 +257,10 @@ impl Bench {
         {
             let events: Vec<_> = events.map(Result::unwrap).collect();
             let last = events.last().map(|e| e.seq);
+            if epoch != self.epoch {
+                self.epoch = epoch;
+                self.events.clear();
+            }
             for event in events {
                 // What was told before and not acknowledged comes again.
                 if self.events.last().is_none_or(|known| event.seq > known.seq) {

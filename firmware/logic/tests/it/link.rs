@@ -6,6 +6,7 @@ use endpoints::{Condition, Link, Order};
 use osdp::{DeviceSecurity, Key};
 
 use crate::bench::{Bench, KEY, SECOND};
+use crate::flash::Cut;
 
 const LOCK: u8 = Output::Lock.number();
 
@@ -90,4 +91,23 @@ fn the_installed_key_outlives_power_and_the_default_key_is_refused() {
     assert!(!stranger.panel_is_secure());
     assert_eq!(stranger.board.link(), Link::Down);
     assert_ne!(KEY, [1; 16]);
+}
+
+#[test]
+fn a_board_whose_flash_is_broken_still_tells_under_another_epoch() {
+    let mut bench = Bench::new(Kind::Door);
+    bench.hello();
+    bench.wait(SECOND);
+    let (epoch, told) = (bench.epoch, bench.events.len());
+    assert!(told > 0);
+    bench.flash.cut_at(bench.flash.operations(), Cut::Before, 0);
+    for _ in 0..20 {
+        bench.press(Input::Rex.number(), 400_000);
+        assert!(bench.is_on(LOCK), "exits need no flash");
+        bench.wait(6 * SECOND);
+    }
+    assert_ne!(bench.epoch, epoch);
+    let numbers: Vec<u32> = bench.events.iter().map(|e| e.seq).collect();
+    assert!(numbers.len() >= 60, "{}", numbers.len());
+    assert_eq!(numbers, (1..=numbers.len() as u32).collect::<Vec<_>>());
 }
