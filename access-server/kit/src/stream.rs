@@ -5,6 +5,7 @@
 
 use std::collections::VecDeque;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use sqlx::AnyPool;
 use tokio::sync::broadcast;
@@ -23,16 +24,41 @@ const PAGE: u32 = 256;
 pub struct EventStream {
     sender: broadcast::Sender<Arc<StoredEvent>>,
     pool: AnyPool,
+    /// The last record told; 0 before the first.
+    told: Arc<AtomicU64>,
 }
 
 impl EventStream {
     pub(crate) fn new(pool: AnyPool) -> Self {
-        Self { sender: broadcast::channel(RING).0, pool }
+        Self { sender: broadcast::channel(RING).0, pool, told: Arc::default() }
     }
 
     pub(crate) fn tell(&self, event: Arc<StoredEvent>) {
+        self.told.fetch_max(event.seq, Ordering::SeqCst);
         // An error means that nobody watches.
         let _ = self.sender.send(event);
+    }
+
+    /// Tells what another process journaled (an import on the command line); called from time to time. A record told
+    /// twice reaches each reader once.
+    ///
+    /// # Errors
+    /// When the journal cannot be read.
+    pub async fn catch_up(&self) -> Result<(), sqlx::Error> {
+        let end = newest(&self.pool).await?;
+        let mut told = self.told.load(Ordering::SeqCst);
+        if told == 0 {
+            // What was there before this process is for readers who ask for it.
+            self.told.fetch_max(end, Ordering::SeqCst);
+            return Ok(());
+        }
+        while told < end {
+            let page = events_after(&self.pool, told, PAGE).await?;
+            let Some(last) = page.last().map(|event| event.seq) else { break };
+            page.into_iter().for_each(|event| self.tell(event));
+            told = last;
+        }
+        Ok(())
     }
 
     /// Begins reading: after the place given, or with what comes next.

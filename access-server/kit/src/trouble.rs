@@ -22,6 +22,8 @@ pub enum Trouble {
     BrokerAway,
     /// A source sends what cannot be read.
     MalformedPayloads,
+    /// The policy as it stands would be faulty: the one before stays in force.
+    PolicyFaulty,
 }
 
 impl Trouble {
@@ -34,6 +36,7 @@ impl Trouble {
             Self::DiskBroken => "disk-broken",
             Self::BrokerAway => "broker-away",
             Self::MalformedPayloads => "malformed-payloads",
+            Self::PolicyFaulty => "policy-faulty",
         }
     }
 }

@@ -12,8 +12,8 @@ use kit::journal::{CheckpointLog, verify};
 use kit::pki::{Authority, Holder, is_host};
 use kit::{Clock, Db};
 use server::config::Config;
-use server::serve;
 use server::set_up::{NewSite, init};
+use server::{serve, slices};
 use tracing_subscriber::EnvFilter;
 
 /// The access server of a Gatehouse site.
@@ -154,7 +154,7 @@ async fn run(command: Command) -> anyhow::Result<ExitCode> {
         Command::Migrate { config } => {
             let config = Config::read(&config)?;
             let db = Db::open(config.database.get_ref()).await?;
-            let applied = db.migrate(&server::slices::migrations(), Clock::Real.now()).await?;
+            let applied = db.migrate(&slices::migrations(), Clock::Real.now()).await?;
             println!("{applied} migrations applied");
         }
         Command::Pki(Pki::Issue { name, directory, out, hosts }) => {

@@ -150,8 +150,8 @@ async fn listen(
             Ok(_) => {}
             Err(error) => {
                 hub.connection.fetch_add(1, Ordering::SeqCst);
-                hub.kit.link().close();
                 hub.kit.troubles().raise(Trouble::BrokerAway, hub.kit.now());
+                hub.kit.link().close();
                 // Nothing that was on its way goes out late.
                 events.clean();
                 events.pending.clear();
@@ -168,12 +168,12 @@ async fn listen(
 
 /// Only when the broker has taken our subscriptions is an answer to anything to be expected.
 fn connected(hub: &Hub, ways: &mpsc::Sender<speak::Way>) {
+    hub.kit.troubles().clear(Trouble::BrokerAway);
     if ways.try_send(hub.kit.link().open()).is_err() {
         // The sender has not yet taken up the connections before: without a way out this one is of no use.
         tracing::error!("the broker connects and disconnects faster than messages are sent");
         hub.kit.link().close();
     }
-    hub.kit.troubles().clear(Trouble::BrokerAway);
     tracing::info!("the broker is connected");
 }
 

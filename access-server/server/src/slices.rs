@@ -3,9 +3,11 @@
 use anyhow::Context;
 use axum::Router;
 use domain::ids::ControllerId;
+use doors::policy::{PublishError, Published};
 use jiff::tz::TimeZone;
 use kit::ingest::Reactions;
 use kit::pki::Holder;
+use kit::trouble::Trouble;
 use kit::{Kit, Migration, journal};
 use people::embed::EmbedService;
 use uplink::sync::{Chunk, Have, Set};
@@ -30,22 +32,52 @@ pub fn router(embed: Option<EmbedService>) -> Router<Kit> {
     people::router(embed)
 }
 
-/// What a device must be sent to hold the newest version; nothing when it does.
+/// What a device must be sent to hold the newest version; nothing when it does, or when it is not for it: rules are for
+/// controllers and faces for vision processes.
 ///
 /// # Errors
 /// When the database fails, or a template cannot be opened.
-pub async fn replica(
-    kit: &Kit,
-    device: &str,
-    have: &Have,
-) -> Result<Vec<Chunk>, Box<dyn std::error::Error + Send + Sync>> {
-    match have.set {
-        Set::Gallery => Ok(people::gallery::answer(kit, have).await?),
-        Set::Policy => match Holder::parse(device) {
-            Some(Holder::Controller(id)) => Ok(doors::policy::answer(kit, ControllerId(id), have).await?),
-            Some(Holder::Vision(_) | Holder::Server | Holder::Web | Holder::Broker) | None => Ok(Vec::new()),
-        },
+pub async fn replica(kit: &Kit, device: &Holder, have: &Have) -> anyhow::Result<Vec<Chunk>> {
+    match (device, have.set) {
+        (Holder::Controller(id), Set::Policy) => {
+            Ok(doors::policy::answer(kit, ControllerId(*id), have).await?)
+        }
+        (Holder::Vision(_), Set::Gallery) => Ok(people::gallery::answer(kit, have).await?),
+        (Holder::Server | Holder::Web | Holder::Broker | Holder::Controller(_) | Holder::Vision(_), _) => {
+            tracing::warn!(device = device.name(), set = ?have.set, "a device asks for what is not for it");
+            Ok(Vec::new())
+        }
     }
+}
+
+/// Whether something journaled under this kind may change the policy.
+#[must_use]
+pub fn touches_policy(kind: &str) -> bool {
+    !["policy.", "operator.", "command.", "server.", "picture."].iter().any(|other| kind.starts_with(other))
+}
+
+/// Puts in force what the tables say now. A policy that would be faulty is not: the one before stays, and the trouble
+/// is shown until it is mended.
+///
+/// # Errors
+/// When the database fails.
+pub async fn publish(kit: &Kit) -> anyhow::Result<()> {
+    match doors::policy::publish(kit, None).await {
+        Ok(Published::New(version)) => tracing::info!(version = version.0, "a new policy is in force"),
+        Ok(Published::Unchanged(_)) => {}
+        // Nothing to decide by yet.
+        Err(PublishError::NoSite) => return Ok(()),
+        Err(fault @ (PublishError::Zone(_) | PublishError::Faulty(_))) => {
+            tracing::error!(%fault, "the policy was not changed");
+            kit.troubles().raise(Trouble::PolicyFaulty, kit.now());
+            return Ok(());
+        }
+        Err(error @ (PublishError::Overtaken | PublishError::Row(_) | PublishError::Database(_))) => {
+            return Err(error.into());
+        }
+    }
+    kit.troubles().clear(Trouble::PolicyFaulty);
+    Ok(())
 }
 
 /// The zone that the site's times are shown in.
@@ -53,8 +85,7 @@ pub async fn replica(
 /// # Errors
 /// When the database fails or the zone is not known.
 pub async fn zone(kit: &Kit) -> anyhow::Result<TimeZone> {
-    let mut connection = kit.read().acquire().await?;
-    let site = doors::place::site(&mut connection).await?;
-    let zone = site.map_or_else(|| ZONE.to_owned(), |site| site.zone);
-    TimeZone::get(&zone).with_context(|| format!("the time zone {zone} is not known"))
+    let site = doors::place::site(&mut *kit.read().acquire().await?).await?;
+    let name = site.map_or_else(|| ZONE.to_owned(), |site| site.zone);
+    TimeZone::get(&name).with_context(|| format!("the time zone {name} is not known"))
 }

@@ -1,22 +1,31 @@
 //! Replicas: devices say what they hold and are sent what is new, when they ask and whenever something changed.
+//!
+//! What changes people, credentials, doors or levels is put in force by itself, at once: a right withdrawn is withdrawn.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
 
 use kit::Kit;
 use kit::pki::Holder;
+use kit::problem::chain;
 use tokio::sync::mpsc;
 use tokio::time::{Instant, timeout_at};
 use uplink::sync::{Chunk, Have, Set};
 use uplink::topics::Leaf;
 use uplink::wire;
 
+use crate::slices;
+
 /// What devices said that is not yet looked at; they say it again every minute.
 pub const QUEUE: usize = 1024;
 /// Devices remembered.
 const DEVICES: usize = 4096;
-/// Changes that come together are sent together.
+/// Changes that come together are put in force together.
 const GATHER: Duration = Duration::from_millis(50);
+/// However many come, they are in force after so long.
+const GATHER_AT_MOST: Duration = Duration::from_secs(1);
+/// How soon this process hears of what another one journaled.
+const OTHERS: Duration = Duration::from_secs(1);
 /// A device that was sent a version and did not say that it holds it is sent it again after so long.
 const AGAIN: Duration = Duration::from_secs(30);
 
@@ -27,58 +36,81 @@ struct Replica {
     sent: Option<(u64, Instant)>,
 }
 
+/// Which device, and which of its replicas (a gallery or not).
+type Key = (String, bool);
+
+/// What happened that may touch a replica; what is greater includes what is less.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Change {
+    /// A replica has a new version.
+    Published,
+    /// Something a policy is made of may have changed.
+    Tables,
+}
+
 /// Looks after every device's replicas until the sender of `haves` is gone.
 pub async fn run(kit: Kit, mut haves: mpsc::Receiver<(String, Have)>) {
-    let mut replicas: BTreeMap<(String, bool), Replica> = BTreeMap::new();
-    let mut changes = changes(&kit);
-    loop {
-        tokio::select! {
-            have = haves.recv() => {
-                let Some((device, have)) = have else { return };
-                if !may_hold(&device, have.set) {
-                    tracing::warn!(device, set = ?have.set, "a device asks for what is not for it");
-                    continue;
+    let mut replicas: BTreeMap<Key, Replica> = BTreeMap::new();
+    let (sender, mut changes) = mpsc::channel(1);
+    let watching = watch(kit.clone(), sender);
+    let looking_after = async {
+        // The tables may have changed while no server ran.
+        publish(&kit).await;
+        loop {
+            tokio::select! {
+                have = haves.recv() => {
+                    let Some((device, have)) = have else { return };
+                    note(&kit, &mut replicas, device, have).await;
                 }
-                let key = (device, have.set == Set::Gallery);
-                if replicas.len() >= DEVICES && !replicas.contains_key(&key) {
-                    tracing::warn!(device = key.0, "more devices ask for replicas than are remembered");
-                    continue;
-                }
-                let replica = Replica { have, sent: None };
-                bring_up(&kit, &key.0, replicas.entry(key.clone()).insert_entry(replica).get_mut()).await;
-            }
-            Some(()) = changes.recv() => {
-                for ((device, _), replica) in &mut replicas {
-                    bring_up(&kit, device, replica).await;
+                Some(change) = changes.recv() => {
+                    if change == Change::Tables {
+                        publish(&kit).await;
+                    }
+                    for ((device, _), replica) in &mut replicas {
+                        bring_up(&kit, device, replica).await;
+                    }
                 }
             }
         }
+    };
+    tokio::select! {
+        () = looking_after => {}
+        () = watching => {}
+        () = listen_to_others(&kit) => {}
     }
 }
 
-/// Rules are for controllers, faces for vision processes; nobody gets what they do not need.
-fn may_hold(device: &str, set: Set) -> bool {
-    match (Holder::parse(device), set) {
-        (Some(Holder::Controller(_)), Set::Policy) | (Some(Holder::Vision(_)), Set::Gallery) => true,
-        (
-            Some(Holder::Controller(_) | Holder::Vision(_) | Holder::Server | Holder::Web | Holder::Broker)
-            | None,
-            _,
-        ) => false,
+async fn publish(kit: &Kit) {
+    if let Err(error) = slices::publish(kit).await {
+        tracing::error!(error = %chain(error.as_ref()), "the policy could not be published; the next change tries again");
     }
+}
+
+async fn note(kit: &Kit, replicas: &mut BTreeMap<Key, Replica>, device: String, have: Have) {
+    let key = (device, have.set == Set::Gallery);
+    if replicas.len() >= DEVICES && !replicas.contains_key(&key) {
+        tracing::warn!(device = key.0, "more devices ask for replicas than are remembered");
+        return;
+    }
+    let mut replica = Replica { have, sent: None };
+    bring_up(kit, &key.0, &mut replica).await;
+    replicas.insert(key, replica);
 }
 
 /// Sends what is missing. What fails is tried again when the device next says what it holds.
 async fn bring_up(kit: &Kit, device: &str, replica: &mut Replica) {
-    let chunks = match crate::slices::replica(kit, device, &replica.have).await {
+    let Some(holder) = Holder::parse(device) else {
+        tracing::warn!(device, "a device of no known kind asks for a replica");
+        return;
+    };
+    let chunks = match slices::replica(kit, &holder, &replica.have).await {
         Ok(chunks) => chunks,
         Err(error) => {
-            tracing::error!(device, error = %kit::problem::chain(error.as_ref()), "a replica could not be read");
+            tracing::error!(device, error = %chain(error.as_ref()), "a replica could not be read");
             return;
         }
     };
-    let Some(Chunk { to, .. }) = chunks.first() else { return };
-    let to = *to;
+    let Some(&Chunk { to, .. }) = chunks.first() else { return };
     if replica.sent.is_some_and(|(sent, when)| sent == to && when.elapsed() < AGAIN) {
         return;
     }
@@ -91,28 +123,49 @@ async fn bring_up(kit: &Kit, device: &str, replica: &mut Replica) {
     tracing::debug!(device, version = to, parts = chunks.len(), "a replica was sent");
 }
 
-/// A word whenever the server itself journaled something: any of its changes may touch a replica, and finding that one
-/// did not costs one query.
-fn changes(kit: &Kit) -> mpsc::Receiver<()> {
-    let (sender, receiver) = mpsc::channel(1);
-    let kit = kit.clone();
-    tokio::spawn(async move {
-        while !sender.is_closed() {
-            let Ok(mut reader) = kit.events().subscribe(None).await else {
-                tokio::time::sleep(Duration::from_secs(1)).await;
-                continue;
-            };
-            while let Some(event) = reader.next().await {
-                if event.stream != kit::Stream::Own {
-                    continue;
-                }
-                let until = Instant::now() + GATHER;
-                while let Ok(Some(_)) = timeout_at(until, reader.next()).await {}
-                if sender.send(()).await.is_err() {
-                    return;
-                }
+/// A word whenever the server itself, or its command line, journaled something that may touch a replica.
+async fn watch(kit: Kit, changes: mpsc::Sender<Change>) {
+    loop {
+        let Ok(mut reader) = kit.events().subscribe(None).await else {
+            tokio::time::sleep(OTHERS).await;
+            continue;
+        };
+        // A reader that fell behind has missed something, of whatever kind.
+        let mut change = Some(Change::Tables);
+        loop {
+            if let Some(change) = change.take()
+                && changes.send(change).await.is_err()
+            {
+                return;
+            }
+            let Some(first) = reader.next().await else { break };
+            change = kind(&first);
+            let last = Instant::now() + GATHER_AT_MOST;
+            while change.is_some()
+                && let Ok(Some(next)) = timeout_at(last.min(Instant::now() + GATHER), reader.next()).await
+            {
+                change = change.max(kind(&next));
             }
         }
-    });
-    receiver
+    }
+}
+
+/// What a journaled event may touch.
+fn kind(event: &kit::StoredEvent) -> Option<Change> {
+    match event.stream {
+        kit::Stream::Urgent | kit::Stream::Bulk => None,
+        kit::Stream::Own if slices::touches_policy(&event.kind) => Some(Change::Tables),
+        kit::Stream::Own if event.kind.starts_with("policy.") => Some(Change::Published),
+        kit::Stream::Own => None,
+    }
+}
+
+async fn listen_to_others(kit: &Kit) {
+    let mut tick = tokio::time::interval(OTHERS);
+    loop {
+        tick.tick().await;
+        if let Err(error) = kit.events().catch_up().await {
+            tracing::debug!(error = %chain(&error), "the journal could not be looked at");
+        }
+    }
 }

@@ -235,3 +235,22 @@ async fn a_stalled_reader_is_dropped_and_comes_back_without_loss() {
         assert_eq!(again.next().await.unwrap().seq, expected);
     }
 }
+
+/// The command line journals beside a running server: its readers hear of it.
+#[tokio::test]
+async fn what_another_process_journaled_is_told_too() {
+    for site in sites(&[]).await {
+        record(&site.kit, 2).await;
+        site.kit.events().catch_up().await.unwrap();
+        let mut reader = site.kit.events().subscribe(None).await.unwrap();
+        let db = Db::open(&site.database.address).await.unwrap();
+        let other = Kit::new(db, site.clock.clone(), Keys::ephemeral(), None).unwrap();
+        record(&other, 3).await;
+        site.kit.events().catch_up().await.unwrap();
+        record(&site.kit, 1).await;
+        site.kit.events().catch_up().await.unwrap();
+        for expected in 3..=6 {
+            assert_eq!(reader.next().await.unwrap().seq, expected);
+        }
+    }
+}
