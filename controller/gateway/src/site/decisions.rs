@@ -60,9 +60,9 @@ pub(super) struct Asked {
     pub(super) deadline: u64,
 }
 
-/// What came of the tracks seen lately, by camera.
+/// What came of the tracks seen lately, by camera. A new connection may be a new run of vision, which numbers anew.
 #[derive(Debug, Default)]
-pub(super) struct Tracks(BTreeMap<String, VecDeque<(u64, TrackNow)>>);
+pub(super) struct Tracks(BTreeMap<String, VecDeque<((LinkId, u64), TrackNow)>>);
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 enum TrackNow {
@@ -76,11 +76,11 @@ enum TrackNow {
 }
 
 impl Tracks {
-    fn get(&self, camera: &str, track: u64) -> Option<&TrackNow> {
+    fn get(&self, camera: &str, track: (LinkId, u64)) -> Option<&TrackNow> {
         self.0.get(camera)?.iter().rev().find(|(known, _)| *known == track).map(|(_, now)| now)
     }
 
-    fn set(&mut self, camera: &str, track: u64, now: TrackNow) {
+    fn set(&mut self, camera: &str, track: (LinkId, u64), now: TrackNow) {
         let tracks = self.0.entry(camera.to_owned()).or_default();
         tracks.retain(|(known, _)| *known != track);
         if tracks.len() >= TRACKS {
@@ -106,7 +106,7 @@ impl Site {
             self.verdict(&origin, false);
             return;
         }
-        match self.tracks.get(&name, sighting.track) {
+        match self.tracks.get(&name, (link, sighting.track)) {
             Some(TrackNow::Granted) => return self.verdict(&origin, true),
             Some(TrackNow::Pending) => return,
             Some(TrackNow::Denied { .. }) | None => {}
@@ -149,11 +149,12 @@ impl Site {
             self.observe(state::Event::Decided { request: &request, decision: &decision });
             return self.prompt(&origin);
         }
-        if let (Origin::Face { camera, track, .. }, Outcome::Denied(reasons)) = (&origin, &decision.outcome) {
+        if let (Origin::Face { link, camera, track }, Outcome::Denied(reasons)) = (&origin, &decision.outcome)
+        {
             let codes = reasons.iter().map(domain::reason::Reason::code).collect();
             let denied = TrackNow::Denied { person: decision.trace.person, codes };
-            let same = self.tracks.get(camera, *track) == Some(&denied);
-            self.tracks.set(camera, *track, denied);
+            let same = self.tracks.get(camera, (*link, *track)) == Some(&denied);
+            self.tracks.set(camera, (*link, *track), denied);
             if same {
                 // The same look at the same person again: one event says it.
                 decision.alarms.clear();
@@ -309,10 +310,10 @@ impl Site {
     }
 
     pub(super) fn refuse(&mut self, door: DoorId, side: Side, origin: Option<&Origin>) {
-        if let Some(Origin::Face { camera, track, .. }) = origin
-            && self.tracks.get(camera, *track) == Some(&TrackNow::Pending)
+        if let Some(Origin::Face { link, camera, track }) = origin
+            && self.tracks.get(camera, (*link, *track)) == Some(&TrackNow::Pending)
         {
-            self.tracks.set(camera, *track, TrackNow::Denied { person: None, codes: Vec::new() });
+            self.tracks.set(camera, (*link, *track), TrackNow::Denied { person: None, codes: Vec::new() });
         }
         if let Some(origin) = origin {
             self.verdict(origin, false);
@@ -321,15 +322,15 @@ impl Site {
     }
 
     fn pend(&mut self, origin: &Origin) {
-        if let Origin::Face { camera, track, .. } = origin {
-            self.tracks.set(camera, *track, TrackNow::Pending);
+        if let Origin::Face { link, camera, track } = origin {
+            self.tracks.set(camera, (*link, *track), TrackNow::Pending);
         }
     }
 
     fn verdict(&mut self, origin: &Origin, granted: bool) {
         if let Origin::Face { link, camera, track } = origin {
             if granted {
-                self.tracks.set(camera, *track, TrackNow::Granted);
+                self.tracks.set(camera, (*link, *track), TrackNow::Granted);
             }
             let (link, camera, track) = (*link, camera.clone(), *track);
             self.effects.push(Effect::Verdict { link, camera, track, granted });

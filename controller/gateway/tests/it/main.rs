@@ -1,0 +1,11 @@
+//! The controller's process against real peers: the board's own firmware logic on pseudo-terminals, a real Mosquitto with
+//! certificates and access list, a scripted server and a scripted vision process.
+
+mod boards;
+mod broker;
+mod building;
+mod centre;
+mod doors;
+mod faults;
+mod server;
+mod vision;
