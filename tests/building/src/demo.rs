@@ -1,5 +1,16 @@
-//! The demonstration.
-use std::path::PathBuf;
+//! The demonstration: the whole building on this machine, for somebody to look at, or a scripted piece of its life.
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use anyhow::{Context, Result, bail};
+
+use crate::camera::photographs;
+use crate::running::Building;
+use crate::scenario;
+
+/// How long each picture stands before the camera.
+const PICTURE: Duration = Duration::from_secs(6);
 
 /// Its options.
 #[derive(Debug, clap::Args)]
@@ -18,7 +29,64 @@ pub struct Options {
 /// Runs it.
 ///
 /// # Errors
-/// When a part does not start.
-pub fn run(_options: &Options) -> anyhow::Result<()> {
-    anyhow::bail!("not yet")
+/// When a part does not start, or a step of the scripted life fails.
+pub fn run(options: &Options) -> Result<()> {
+    if options.headless { scripted(options.report.as_deref()) } else { open() }
+}
+
+fn open() -> Result<()> {
+    let folder = crate::root().join(".gatehouse/demo");
+    let mut building = Building::start(&folder, None, &mut |part| eprintln!("  starting: {part}"))?;
+    let login = building.site.first_login()?;
+    println!("\n  {}", building.console());
+    println!("  first login: {} / {} (to be changed at once)", login.name, login.password);
+    println!("  the site's authority, for the browser: {}", building.site.path("site/pki/ca.pem").display());
+    println!("  Ctrl-C stops everything.\n");
+    let pictures = [
+        ("an employee walks up to the staff gate", Some("obama2.jpg")),
+        ("nobody is there", None),
+        ("a stranger walks up to the staff gate", Some("biden.jpg")),
+        ("nobody is there", None),
+    ];
+    for (words, photograph) in pictures.iter().cycle() {
+        println!("  {words}");
+        match photograph {
+            Some(name) => building.camera.show(&photographs().join(name))?,
+            None => building.camera.scene()?,
+        };
+        std::thread::sleep(PICTURE);
+        for (name, part) in
+            [("server", &mut building.server), ("controller", &mut building.controller), ("vision", &mut building.vision)]
+        {
+            if part.as_mut().is_some_and(|part| !part.is_alive()) {
+                bail!("the {name} has ended; its words are in {}", building.site.logs().display());
+            }
+        }
+    }
+    Ok(())
+}
+
+fn scripted(report: Option<&Path>) -> Result<()> {
+    let folder = crate::root().join(".gatehouse/headless");
+    if folder.exists() {
+        std::fs::remove_dir_all(&folder).with_context(|| format!("clearing {}", folder.display()))?;
+    }
+    let mut building = Building::start(&folder, None, &mut |part| eprintln!("  starting: {part}"))?;
+    let result = scenario::run(&mut building, &mut |step| {
+        let mark = if step.ok { "ok    " } else { "FAILED" };
+        println!("  {mark} {:>6} ms  {}: {}", step.ms, step.name, step.detail);
+    })?;
+    building.stop()?;
+    println!(
+        "  {} events accepted, {} in the journal; frame to lock: median {:.0} ms of {}",
+        result.events_accepted, result.events_in_journal, result.frame_to_lock_ms.p50, result.frame_to_lock_ms.n
+    );
+    if let Some(file) = report {
+        let text = serde_json::to_string_pretty(&result)?;
+        std::fs::write(file, text).with_context(|| format!("writing {}", file.display()))?;
+    }
+    if !result.is_good() {
+        bail!("not every step was as it should be");
+    }
+    Ok(())
 }

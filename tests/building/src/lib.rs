@@ -6,7 +6,11 @@ use std::path::{Path, PathBuf};
 pub mod broker;
 pub mod camera;
 pub mod demo;
+pub mod journal;
 pub mod process;
+pub mod running;
+pub mod scenario;
+pub mod site;
 
 /// The project's folder.
 pub fn root() -> PathBuf {
