@@ -106,8 +106,16 @@ pub struct Board {
     pub(crate) jobs: Deque<Job, 4>,
     in_flight: Option<InFlight>,
     restored: bool,
+    pub(crate) untold_status: UntoldStatus,
     /// Reads that no card was made of, since start.
     bad_reads: u32,
+}
+
+/// What a panel that does not fetch our events has not yet been told.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub(crate) struct UntoldStatus {
+    pub(crate) inputs: bool,
+    pub(crate) local: bool,
 }
 
 /// The sounder under the panel's command.
@@ -183,6 +191,7 @@ impl Board {
             jobs: Deque::new(),
             in_flight: None,
             restored: false,
+            untold_status: UntoldStatus::default(),
             bad_reads: 0,
             setup,
         };
@@ -395,9 +404,20 @@ impl Board {
 
     fn level(&mut self, now: u64, number: u8, sense: Sense) {
         let Some(line) = self.lines.get_mut(usize::from(number)) else { return };
+        let before = line.sense();
         if let Some(settled) = line.level(now, sense) {
-            self.step(now, Given::Sense(number, settled));
-            self.input_changed(now, number);
+            self.counts(now, number, before, settled);
+        }
+    }
+
+    /// What an input says counts from now on.
+    fn counts(&mut self, now: u64, number: u8, before: Sense, sense: Sense) {
+        self.step(now, Given::Sense(number, sense));
+        if before != sense {
+            self.untold_status.inputs = true;
+            let shape = self.shape();
+            self.untold_status.local |= number == shape.tamper || number == shape.mains;
+            self.tell_status(now);
         }
     }
 
@@ -429,10 +449,10 @@ impl Board {
     /// Everything that follows from what came in, in order: inputs first, then the bus, then what is shown.
     fn settle(&mut self, now: u64) {
         for number in 0..self.shape().inputs {
+            let before = self.sense(number);
             let settled = self.lines.get_mut(usize::from(number)).and_then(|line| line.settle(now));
             if let Some(sense) = settled {
-                self.step(now, Given::Sense(number, sense));
-                self.input_changed(now, number);
+                self.counts(now, number, before, sense);
             }
         }
         self.step(now, Given::Tick);
@@ -444,6 +464,7 @@ impl Board {
         }
         self.serve_panel(now);
         self.watch_link(now);
+        self.tell_status(now);
         self.tell_events(now);
         self.refresh(now);
     }

@@ -5,7 +5,7 @@ use endpoints::{Command, Order, Outcome, Sense};
 use heapless::Vec;
 use osdp::{FileBlock, FileStatus, LineSettings, NakCode, Oui, OutputAction, OutputControl, PdEvent, Reply};
 
-use crate::board::{Board, Clock, MAX_INPUTS, MAX_READERS, Sounder};
+use crate::board::{Board, Clock, MAX_INPUTS, MAX_READERS, Sounder, UntoldStatus};
 use crate::job::{Done, Job, MAX_PIECE};
 
 /// What the panel waits for until the storage is done.
@@ -32,6 +32,8 @@ enum Answer {
     Later,
 }
 
+/// Places for poll replies that states may take.
+const FOR_STATUS: usize = 4;
 /// A clock that was off by less is set without a word, µs.
 const CLOCK_TOLERANCE_US: i64 = 1_000_000;
 /// A panel that cannot repeat a command holds until told otherwise, at most this long, µs (49 days).
@@ -357,15 +359,22 @@ impl Board {
         }
     }
 
-    /// A panel that does not fetch our events is told of inputs in OSDP's own words.
-    pub(crate) fn input_changed(&mut self, now: u64, number: u8) {
+    /// A panel that does not fetch our events is told of inputs in OSDP's own words. Half of the places for poll replies are left to
+    /// cards and keys: while the panel is slow, states are told together, later.
+    pub(crate) fn tell_status(&mut self, now: u64) {
+        let untold = self.untold_status;
         if self.subscribed || self.link() == endpoints::Link::Down {
+            self.untold_status = UntoldStatus::default();
             return;
         }
-        let shape = self.shape();
-        let bytes = self.input_bytes();
-        self.post(now, &Reply::InputStatus(&bytes));
-        if number == shape.tamper || number == shape.mains {
+        let room = |board: &Board| board.pd.as_ref().is_some_and(|pd| pd.posted() < FOR_STATUS);
+        if untold.inputs && room(self) {
+            self.untold_status.inputs = false;
+            let bytes = self.input_bytes();
+            self.post(now, &Reply::InputStatus(&bytes));
+        }
+        if untold.local && room(self) {
+            self.untold_status.local = false;
             let status = self.local_status();
             self.post(now, &status);
         }

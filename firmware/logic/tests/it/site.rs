@@ -202,3 +202,21 @@ fn lamps_buzzer_and_text_do_as_told_and_fall_back() {
     bench.wait(3 * SECOND);
     assert!(bench.board.text(0).unwrap().text.is_empty());
 }
+
+#[test]
+fn a_panel_that_fetches_nothing_for_a_while_still_gets_the_card() {
+    let mut bench = Bench::new(Kind::Door);
+    bench.cut_wire();
+    for number in 0..7 {
+        bench.input(number, true);
+        bench.wait(150_000);
+        bench.input(number, false);
+        bench.wait(150_000);
+    }
+    bench.show(0, card(7));
+    bench.mend_wire();
+    bench.until("a card", |b| b.panel_heard(|k| matches!(k, EventKind::Card(_))));
+    bench.until("the state at last", |b| {
+        b.panel_heard(|k| matches!(k, EventKind::Inputs(i) if i.iter().all(|level| *level == 0)))
+    });
+}
