@@ -8,6 +8,8 @@
 
 pub mod door;
 mod error;
+mod http;
+pub mod import;
 pub mod label;
 pub mod level;
 pub mod place;
@@ -15,6 +17,7 @@ pub mod policy;
 pub mod schedule;
 
 pub use error::DoorsError;
+pub use http::router;
 use kit::Migration;
 
 /// The schema; the people's must come before it.

@@ -73,6 +73,7 @@ kit::statements! {
     GIVE = "INSERT INTO consent (person, purpose, text_version, given_at, recorded_by) VALUES ($1, $2, $3, $4, $5) RETURNING id";
     STANDING = "SELECT id FROM consent WHERE person = $1 AND purpose = $2 AND withdrawn_at IS NULL";
     WITHDRAW = "UPDATE consent SET withdrawn_at = $3, withdrawn_by = $4 WHERE person = $1 AND purpose = $2 AND withdrawn_at IS NULL RETURNING id";
+    LAST_WITHDRAWAL = "SELECT withdrawn_at FROM consent WHERE person = $1 AND purpose = $2 AND withdrawn_at IS NOT NULL ORDER BY withdrawn_at DESC LIMIT 1";
     OF = "SELECT id, person, purpose, text_version, given_at, recorded_by, withdrawn_at, withdrawn_by FROM consent WHERE person = $1 ORDER BY id";
 }
 
@@ -128,6 +129,23 @@ pub async fn standing(
         .fetch_optional(connection)
         .await?;
     Ok(row.map(|(id,)| id.cast_unsigned()))
+}
+
+/// When a consent was last withdrawn, UTC microseconds: what was agreed to before that counts no more.
+///
+/// # Errors
+/// When the database fails.
+pub async fn last_withdrawal(
+    connection: &mut AnyConnection,
+    person: PersonId,
+    purpose: Purpose,
+) -> Result<Option<i64>, sqlx::Error> {
+    let row: Option<(i64,)> = sqlx::query_as(LAST_WITHDRAWAL)
+        .bind(row_id(person.0))
+        .bind(purpose.word())
+        .fetch_optional(connection)
+        .await?;
+    Ok(row.map(|(at,)| at))
 }
 
 /// Withdraws a consent: what was kept under it is deleted in the same transaction and wiped from the database's files;

@@ -78,10 +78,15 @@ impl From<PeopleError> for Problem {
     }
 }
 
-/// Turns a constraint's refusal into words; every other failure stays the database's.
+/// What a constraint refuses because another row has the value.
 pub(crate) fn taken(field: &'static str) -> impl FnOnce(sqlx::Error) -> PeopleError {
+    on_constraint(PeopleError::Taken(field))
+}
+
+/// Turns a constraint's refusal into words; every other failure stays the database's.
+pub(crate) fn on_constraint(refusal: PeopleError) -> impl FnOnce(sqlx::Error) -> PeopleError {
     move |error| match Fault::of(&error) {
-        Fault::Constraint => PeopleError::Taken(field),
+        Fault::Constraint => refusal,
         Fault::Full | Fault::Away | Fault::Broken | Fault::Statement => PeopleError::Database(error),
     }
 }

@@ -6,7 +6,7 @@ use kit::{Kit, Tx};
 use serde_json::json;
 use sqlx::AnyConnection;
 
-use crate::error::{PeopleError, taken};
+use crate::error::{PeopleError, on_constraint, taken};
 use crate::person::{KEY_RULE, TEXT_MAX, is_key, row_id};
 
 /// What is known about a group.
@@ -36,6 +36,7 @@ kit::statements! {
     CHANGE = "UPDATE person_group SET key = $2, name = $3, latin = $4 WHERE id = $1";
     REMOVE = "DELETE FROM person_group WHERE id = $1";
     BY_KEY = "SELECT id, key, name, latin FROM person_group WHERE key = $1";
+    GET = "SELECT key, name, latin FROM person_group WHERE id = $1";
     LIST = "SELECT g.id, g.key, g.name, g.latin, (SELECT COUNT(*) FROM person_group_member m WHERE m.person_group = g.id) FROM person_group g ORDER BY g.id";
     IDS = "SELECT id FROM person_group ORDER BY id";
 }
@@ -105,10 +106,8 @@ pub async fn change(
 /// When it is named by a level, or there is no such group.
 pub async fn remove(tx: &mut Tx, by: Option<OperatorId>, group: GroupId) -> Result<(), PeopleError> {
     let removed = sqlx::query(REMOVE).bind(row_id(group.0)).execute(&mut **tx).await;
-    let removed = removed.map_err(taken("group")).map_err(|error| match error {
-        PeopleError::Taken(field) => PeopleError::Field { field, why: "an access level names it" },
-        other => other,
-    })?;
+    let refusal = PeopleError::Field { field: "group", why: "an access level names it" };
+    let removed = removed.map_err(on_constraint(refusal))?;
     if removed.rows_affected() == 0 {
         return Err(PeopleError::Unknown("group"));
     }
@@ -127,6 +126,16 @@ pub async fn by_key(
     let row: Option<(i64, String, String, String)> =
         sqlx::query_as(BY_KEY).bind(key).fetch_optional(connection).await?;
     Ok(row.map(|(id, key, name, latin)| (GroupId(id.cast_unsigned()), GroupName { key, name, latin })))
+}
+
+/// A group by id.
+///
+/// # Errors
+/// When the database fails.
+pub async fn get(connection: &mut AnyConnection, group: GroupId) -> Result<Option<GroupName>, sqlx::Error> {
+    let row: Option<(String, String, String)> =
+        sqlx::query_as(GET).bind(row_id(group.0)).fetch_optional(connection).await?;
+    Ok(row.map(|(key, name, latin)| GroupName { key, name, latin }))
 }
 
 /// Every group, by id.

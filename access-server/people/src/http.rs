@@ -1,10 +1,368 @@
-//! The HTTP side.
-use axum::Router;
-use kit::Kit;
+//! People over HTTP, for programs and for pictures. The console calls the functions themselves.
 
-use crate::embed::EmbedService;
+use axum::body::Bytes;
+use axum::extract::{DefaultBodyLimit, Path, Query, State};
+use axum::http::header;
+use axum::response::{IntoResponse, Response};
+use axum::routing::{delete, get, put};
+use axum::{Extension, Json, Router};
+use domain::ids::{CredentialId, GroupId, PersonId};
+use domain::policy::{CredentialStatus, CredentialUse, PersonStatus};
+use domain::request::CredentialKind;
+use kit::auth::{AtLeastManager, AtLeastOperator, Operator};
+use kit::{Kit, Problem};
+use serde::Deserialize;
+use serde_json::{Value, json};
 
-/// The routes.
-pub fn router(_embed: Option<EmbedService>) -> Router<Kit> {
+use crate::consent::{self, Purpose};
+use crate::credential::{self, Card, Pin, Qr, Secret, SecretError, Terms};
+use crate::embed::{EmbedService, PHOTO_MAX, Portrait};
+use crate::error::PeopleError;
+use crate::face::{self, EnrolmentRefusal, Twins};
+use crate::group::{self, GroupName};
+use crate::person::{self, Particulars, Person, open_from, open_until, validity};
+use crate::picture::{self, Look};
+use crate::word::Word;
+
+/// The routes. Without a vision process to ask, enrolment answers that it is away.
+pub fn router(embed: Option<EmbedService>) -> Router<Kit> {
+    let pictures = Router::new()
+        .route("/api/v1/people/{id}/face", put(enrol))
+        .route("/api/v1/people/{id}/picture", get(picture).put(put_picture))
+        .layer(DefaultBodyLimit::max(PHOTO_MAX));
     Router::new()
+        .route("/api/v1/people", get(list).post(add))
+        .route("/api/v1/people/{id}", get(one).put(change).delete(remove))
+        .route("/api/v1/people/{id}/credentials", get(credentials).post(add_credential))
+        .route("/api/v1/people/{id}/consents", get(consents).post(consent))
+        .route("/api/v1/people/{id}/consents/{purpose}", delete(withdraw))
+        .route("/api/v1/credentials/{id}", delete(remove_credential))
+        .route("/api/v1/credentials/{id}/status", put(credential_status))
+        .route("/api/v1/groups", get(groups).post(add_group))
+        .merge(pictures)
+        .layer(Extension(embed))
+}
+
+/// A person as programs send and see them. Times are UTC microseconds, absent where there is no limit.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Body {
+    key: String,
+    kind: String,
+    name: String,
+    #[serde(default)]
+    latin: String,
+    #[serde(default)]
+    department: String,
+    #[serde(default)]
+    number: String,
+    valid_from: Option<i64>,
+    valid_until: Option<i64>,
+    status: Option<String>,
+    #[serde(default)]
+    clearance: u8,
+    #[serde(default)]
+    groups: Vec<u64>,
+}
+
+impl Body {
+    fn read(self) -> Result<Particulars, PeopleError> {
+        Ok(Particulars {
+            kind: word("kind", &self.kind)?,
+            status: self.status.map_or(Ok(PersonStatus::Active), |status| word("status", &status))?,
+            validity: validity(self.valid_from, self.valid_until),
+            groups: self.groups.into_iter().map(GroupId).collect(),
+            key: self.key,
+            name: self.name,
+            latin: self.latin,
+            department: self.department,
+            number: self.number,
+            clearance: self.clearance,
+        })
+    }
+}
+
+#[derive(Deserialize)]
+struct Page {
+    after: Option<u64>,
+    #[serde(default)]
+    find: String,
+    limit: Option<u32>,
+}
+
+async fn list(
+    State(kit): State<Kit>,
+    _operator: AtLeastOperator,
+    Query(page): Query<Page>,
+) -> Result<Json<Value>, Problem> {
+    let people = person::list(&kit, page.after.map(PersonId), &page.find, page.limit.unwrap_or(100)).await?;
+    Ok(Json(people.iter().map(shown).collect()))
+}
+
+async fn one(
+    State(kit): State<Kit>,
+    _operator: AtLeastOperator,
+    Path(id): Path<u64>,
+) -> Result<Json<Value>, Problem> {
+    let mut connection = kit.read().acquire().await?;
+    let person = person::get(&mut connection, PersonId(id)).await?.ok_or(PeopleError::Unknown("person"))?;
+    Ok(Json(shown(&person)))
+}
+
+async fn add(
+    State(kit): State<Kit>,
+    manager: AtLeastManager,
+    Json(body): Json<Body>,
+) -> Result<Json<Value>, Problem> {
+    let particulars = body.read()?;
+    let mut tx = kit.begin().await?;
+    let id = person::add(&mut tx, Some(manager.0.id), &particulars).await?;
+    tx.commit().await?;
+    Ok(Json(json!({ "id": id.0 })))
+}
+
+async fn change(
+    State(kit): State<Kit>,
+    manager: AtLeastManager,
+    Path(id): Path<u64>,
+    Json(body): Json<Body>,
+) -> Result<(), Problem> {
+    let particulars = body.read()?;
+    let mut tx = kit.begin().await?;
+    person::change(&mut tx, Some(manager.0.id), PersonId(id), &particulars).await?;
+    Ok(tx.commit().await?)
+}
+
+async fn remove(State(kit): State<Kit>, manager: AtLeastManager, Path(id): Path<u64>) -> Result<(), Problem> {
+    Ok(person::remove(&kit, Some(manager.0.id), PersonId(id)).await?)
+}
+
+async fn credentials(
+    State(kit): State<Kit>,
+    _operator: AtLeastOperator,
+    Path(id): Path<u64>,
+) -> Result<Json<Value>, Problem> {
+    let credentials = credential::of_person(&kit, PersonId(id)).await?;
+    let shown = credentials.iter().map(|it| {
+        // Not the digest: it is no secret, but nobody needs it.
+        json!({ "id": it.id.0, "kind": it.kind.word(), "key": it.terms.key, "use": it.terms.usage.word(),
+            "status": it.terms.status.word(), "valid_from": open_from(it.terms.validity.from),
+            "valid_until": open_until(it.terms.validity.until) })
+    });
+    Ok(Json(shown.collect()))
+}
+
+/// A new credential: `text` is a card as `26:0A1B2C40`, a PIN's digits, or a code's text.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct NewCredential {
+    kind: String,
+    text: String,
+    #[serde(default)]
+    key: String,
+    r#use: Option<String>,
+    valid_from: Option<i64>,
+    valid_until: Option<i64>,
+}
+
+async fn add_credential(
+    State(kit): State<Kit>,
+    manager: AtLeastManager,
+    Path(id): Path<u64>,
+    Json(new): Json<NewCredential>,
+) -> Result<Json<Value>, Problem> {
+    let secret = match word("kind", &new.kind)? {
+        CredentialKind::Card => Card::parse(&new.text).map(Secret::Card),
+        CredentialKind::Pin => Pin::parse(&new.text).map(Secret::Pin),
+        CredentialKind::Qr => Qr::new(new.text.as_bytes()).map(Secret::Qr),
+    };
+    let secret = secret.map_err(not_a_secret)?;
+    let terms = Terms {
+        key: if new.key.is_empty() { "main".to_owned() } else { new.key },
+        validity: validity(new.valid_from, new.valid_until),
+        status: CredentialStatus::Active,
+        usage: new.r#use.map_or(Ok(CredentialUse::Ordinary), |usage| word("use", &usage))?,
+    };
+    let mut tx = kit.begin().await?;
+    let id = credential::add(&mut tx, Some(manager.0.id), PersonId(id), &secret, &terms).await?;
+    tx.commit().await?;
+    Ok(Json(json!({ "id": id.0 })))
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct NewStatus {
+    status: String,
+}
+
+/// An operator may stop a card at night; giving it back is a manager's.
+async fn credential_status(
+    State(kit): State<Kit>,
+    operator: AtLeastOperator,
+    Path(id): Path<u64>,
+    Json(new): Json<NewStatus>,
+) -> Result<(), Problem> {
+    let status = word("status", &new.status)?;
+    match status {
+        CredentialStatus::Active => operator.0.require(kit::auth::Role::Manager)?,
+        CredentialStatus::Suspended | CredentialStatus::Lost | CredentialStatus::Stolen => {}
+    }
+    let mut tx = kit.begin().await?;
+    credential::set_status(&mut tx, Some(operator.0.id), CredentialId(id), status).await?;
+    Ok(tx.commit().await?)
+}
+
+async fn remove_credential(
+    State(kit): State<Kit>,
+    manager: AtLeastManager,
+    Path(id): Path<u64>,
+) -> Result<(), Problem> {
+    let mut tx = kit.begin().await?;
+    credential::remove(&mut tx, Some(manager.0.id), CredentialId(id)).await?;
+    Ok(tx.commit().await?)
+}
+
+async fn consents(
+    State(kit): State<Kit>,
+    _operator: AtLeastOperator,
+    Path(id): Path<u64>,
+) -> Result<Json<Value>, Problem> {
+    let consents = consent::of_person(&kit, PersonId(id)).await?;
+    let shown = consents.iter().map(|it| {
+        json!({ "id": it.id, "purpose": it.purpose.word(), "text_version": it.text_version, "given_at": it.given_at,
+            "withdrawn_at": it.withdrawn.as_ref().map(|end| end.at) })
+    });
+    Ok(Json(shown.collect()))
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct NewConsent {
+    purpose: String,
+    text_version: String,
+    given_at: Option<i64>,
+}
+
+async fn consent(
+    State(kit): State<Kit>,
+    manager: AtLeastManager,
+    Path(id): Path<u64>,
+    Json(new): Json<NewConsent>,
+) -> Result<Json<Value>, Problem> {
+    let purpose = word("purpose", &new.purpose)?;
+    let mut tx = kit.begin().await?;
+    let given_at = new.given_at.unwrap_or(tx.now());
+    let by = Some(manager.0.id);
+    let id = consent::give(&mut tx, by, PersonId(id), purpose, &new.text_version, given_at).await?;
+    tx.commit().await?;
+    Ok(Json(json!({ "id": id })))
+}
+
+async fn withdraw(
+    State(kit): State<Kit>,
+    manager: AtLeastManager,
+    Path((id, purpose)): Path<(u64, String)>,
+) -> Result<Json<Value>, Problem> {
+    let purpose: Purpose = word("purpose", &purpose)?;
+    let receipt = consent::withdraw(&kit, Some(manager.0.id), PersonId(id), purpose).await?;
+    Ok(Json(json!({ "receipt": receipt.number, "consent": receipt.consent, "person": receipt.person.0,
+        "purpose": receipt.purpose.word(), "at": receipt.at, "deleted": receipt.deleted })))
+}
+
+#[derive(Deserialize)]
+struct Enrolling {
+    /// Taken just now by the person's own device: must be a living face.
+    #[serde(default)]
+    capture: bool,
+    /// An operator looked: the person and whoever is much like them are two.
+    #[serde(default)]
+    twin_accepted: bool,
+}
+
+async fn enrol(
+    State(kit): State<Kit>,
+    manager: AtLeastManager,
+    Extension(embed): Extension<Option<EmbedService>>,
+    Path(id): Path<u64>,
+    Query(how): Query<Enrolling>,
+    photo: Bytes,
+) -> Result<Json<Value>, Problem> {
+    let embed = embed.ok_or(EnrolmentRefusal::Away)?;
+    let portrait = if how.capture { Portrait::Capture } else { Portrait::Photograph };
+    let twins = if how.twin_accepted { Twins::Accept } else { Twins::Refuse };
+    let by = Some(manager.0.id);
+    let template = face::enrol(&kit, &embed, by, PersonId(id), portrait, &photo, twins).await?;
+    Ok(Json(json!({ "template": template })))
+}
+
+async fn put_picture(
+    State(kit): State<Kit>,
+    manager: AtLeastManager,
+    Path(id): Path<u64>,
+    bytes: Bytes,
+) -> Result<(), Problem> {
+    let mut tx = kit.begin().await?;
+    picture::put(&mut tx, Some(manager.0.id), PersonId(id), &bytes).await?;
+    Ok(tx.commit().await?)
+}
+
+async fn picture(
+    State(kit): State<Kit>,
+    operator: Operator,
+    Path(id): Path<u64>,
+) -> Result<Response, Problem> {
+    let look = Look::ByOperator(operator.id);
+    let picture = picture::get(&kit, look, PersonId(id)).await?.ok_or(PeopleError::Unknown("picture"))?;
+    let headers = [
+        (header::CONTENT_TYPE, picture.media.name()),
+        (header::CONTENT_DISPOSITION, "inline"),
+        (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
+        (header::CACHE_CONTROL, "private, no-store"),
+    ];
+    Ok((headers, picture.bytes).into_response())
+}
+
+async fn groups(State(kit): State<Kit>, _operator: Operator) -> Result<Json<Value>, Problem> {
+    let groups = group::list(&kit).await?;
+    let shown = groups.iter().map(|it| {
+        json!({ "id": it.id.0, "key": it.name.key, "name": it.name.name, "latin": it.name.latin, "members": it.members })
+    });
+    Ok(Json(shown.collect()))
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct NewGroup {
+    key: String,
+    name: String,
+    #[serde(default)]
+    latin: String,
+}
+
+async fn add_group(
+    State(kit): State<Kit>,
+    manager: AtLeastManager,
+    Json(NewGroup { key, name, latin }): Json<NewGroup>,
+) -> Result<Json<Value>, Problem> {
+    let mut tx = kit.begin().await?;
+    let id = group::add(&mut tx, Some(manager.0.id), &GroupName { key, name, latin }).await?;
+    tx.commit().await?;
+    Ok(Json(json!({ "id": id.0 })))
+}
+
+fn shown(person: &Person) -> Value {
+    let p = &person.particulars;
+    let groups: Vec<u64> = p.groups.iter().map(|group| group.0).collect();
+    json!({ "id": person.id.0, "key": p.key, "kind": p.kind.word(), "name": p.name, "latin": p.latin,
+        "department": p.department, "number": p.number, "valid_from": open_from(p.validity.from),
+        "valid_until": open_until(p.validity.until), "status": p.status.word(), "clearance": p.clearance,
+        "groups": groups, "changed_at": person.changed_at })
+}
+
+fn word<W: Word>(field: &'static str, word: &str) -> Result<W, PeopleError> {
+    W::parse(word).ok_or(PeopleError::Field { field, why: "is none of the words it may be" })
+}
+
+fn not_a_secret(error: SecretError) -> Problem {
+    Problem::refused("field", error.to_string()).with("field", "text")
 }

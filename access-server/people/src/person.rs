@@ -9,7 +9,7 @@ use serde_json::json;
 use sqlx::any::AnyRow;
 use sqlx::{AnyConnection, Row};
 
-use crate::error::{PeopleError, taken};
+use crate::error::{PeopleError, on_constraint, taken};
 use crate::word::Word;
 use crate::{face, scrub, words};
 
@@ -74,6 +74,8 @@ pub const KEY_MAX: usize = 64;
 pub const TEXT_MAX: usize = 200;
 /// People on one page of [`list`] at most.
 pub const PAGE_MAX: u32 = 500;
+
+type PolicyRow = (i64, Option<i64>, Option<i64>, String, i64, i64);
 
 kit::statements! {
     ADD = "INSERT INTO person (key, kind, name, latin, department, number, valid_from, valid_until, status, clearance, changed_at) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11) RETURNING id";
@@ -335,8 +337,7 @@ pub async fn count(kit: &Kit) -> Result<u64, sqlx::Error> {
 /// When the database fails.
 pub async fn for_policy(connection: &mut AnyConnection) -> Result<Vec<domain::policy::Person>, sqlx::Error> {
     use domain::policy::FaceConsent;
-    let rows: Vec<(i64, Option<i64>, Option<i64>, String, i64, i64)> =
-        sqlx::query_as(FOR_POLICY).fetch_all(&mut *connection).await?;
+    let rows: Vec<PolicyRow> = sqlx::query_as(FOR_POLICY).fetch_all(&mut *connection).await?;
     let members: Vec<(i64, i64)> =
         sqlx::query_as(MEMBERS_BETWEEN).bind(0_i64).bind(i64::MAX).fetch_all(&mut *connection).await?;
     let mut members = members.into_iter().peekable();
@@ -366,10 +367,8 @@ async fn join(tx: &mut Tx, person: i64, groups: &[GroupId]) -> Result<(), People
     for group in groups {
         let joined = sqlx::query(JOIN_GROUP).bind(person).bind(group).execute(&mut **tx).await;
         // The one constraint that can refuse here is that the group must be there.
-        joined.map_err(taken("groups")).map_err(|error| match error {
-            PeopleError::Taken(field) => PeopleError::Field { field, why: "there is no such group" },
-            other => other,
-        })?;
+        let refusal = PeopleError::Field { field: "groups", why: "there is no such group" };
+        joined.map_err(on_constraint(refusal))?;
     }
     Ok(())
 }

@@ -102,6 +102,17 @@ pub async fn has(kit: &Kit, person: PersonId) -> Result<bool, sqlx::Error> {
     Ok(row.is_some())
 }
 
+/// Whether this is the picture a person has.
+///
+/// # Errors
+/// When the one they have does not open with the site's key.
+pub async fn is(tx: &mut Tx, person: PersonId, picture: &[u8]) -> Result<bool, PeopleError> {
+    let row: Option<(String, Vec<u8>)> =
+        sqlx::query_as(GET).bind(row_id(person.0)).fetch_optional(&mut **tx).await?;
+    let Some((_, sealed)) = row else { return Ok(false) };
+    Ok(Sealed::Picture { person }.open(tx.kit().keys(), &sealed)? == picture)
+}
+
 /// Deletes a person's picture; how many went. The caller journals why.
 pub(crate) async fn delete(tx: &mut Tx, person: PersonId) -> Result<u64, sqlx::Error> {
     Ok(sqlx::query(DELETE).bind(row_id(person.0)).execute(&mut **tx).await?.rows_affected())

@@ -83,13 +83,15 @@ async fn overnight_windows_exceptions_and_closed_days_are_kept() {
     }
 }
 
+type Spoil = fn(&mut door::Door);
+
 #[tokio::test]
 async fn a_wrong_field_is_named() {
     for site in sites().await {
         let mut tx = site.kit.begin().await.unwrap();
         let small = Small::put(&mut tx).await;
         tx.commit().await.unwrap();
-        let cases: [(&str, fn(&mut door::Door)); 7] = [
+        let cases: [(&str, Spoil); 7] = [
             ("inside", |door| door.inside = door.outside),
             ("strike", |door| door.strike = std::time::Duration::from_millis(50)),
             ("open_with", |door| door.otherwise = vec![domain::request::Factors::PIN]),

@@ -4,5 +4,6 @@
 mod credentials;
 mod enrolment;
 mod gallery;
+mod http;
 mod persons;
 mod storage;

@@ -1,0 +1,380 @@
+//! People in a file: who, what they carry, their photographs.
+
+use std::collections::HashMap;
+use std::path::{Component, Path};
+
+use domain::ids::GroupId;
+use domain::policy::{CredentialStatus, CredentialUse, PersonStatus};
+use domain::request::CredentialKind;
+use domain::time::{Utc, Validity};
+use jiff::tz::TimeZone;
+use kit::{Kit, Tx};
+use people::PeopleError;
+use people::consent::{self, Purpose};
+use people::credential::{self, Card, Pin, Qr, Secret, SecretError, Terms};
+use people::embed::Portrait;
+use people::face::{self, Examined, Likenesses, Twins, photo_digest};
+use people::person::{self, Particulars, PersonKind};
+use people::picture;
+use people::word::Word;
+use toml::Spanned;
+use toml::value::Datetime;
+
+use super::apply::{Done, Run, Stop};
+use super::file::{self, File, Text};
+use super::text::{instant, line_at};
+use super::{Options, Photos, Wrong};
+use crate::label::Put;
+
+/// Photographs read and looked at, by the key of their person.
+#[derive(Default)]
+pub(super) struct Looked {
+    faces: HashMap<String, Examined>,
+    pictures: HashMap<String, Vec<u8>>,
+}
+
+pub(super) enum PhotosError {
+    Wrong(Vec<Wrong>),
+    Database(sqlx::Error),
+}
+
+impl From<sqlx::Error> for PhotosError {
+    fn from(error: sqlx::Error) -> Self {
+        Self::Database(error)
+    }
+}
+
+/// Reads every photograph and shows those that are not enrolled yet to the vision process; no transaction is open.
+pub(super) async fn photos(
+    kit: &Kit,
+    file: &File,
+    text: &str,
+    folder: &Path,
+    options: &Options<'_>,
+) -> Result<Looked, PhotosError> {
+    let Photos::Enrol(embed) = options.photos else { return Ok(Looked::default()) };
+    let mut looked = Looked::default();
+    let mut wrong = Vec::new();
+    for person in &file.person {
+        let key = person.key.get_ref();
+        let mut refuse = |at: &Text, code, why: String| {
+            let line = line_at(text, at.span().start);
+            wrong.push(Wrong { line, what: format!("person {key}"), code, why });
+        };
+        if let Some(picture) = &person.picture {
+            match read(folder, picture.file.get_ref()).await {
+                Ok(bytes) => drop(looked.pictures.insert(key.clone(), bytes)),
+                Err(why) => refuse(&picture.file, "photo-unreadable", why),
+            }
+        }
+        let Some(face) = &person.face else { continue };
+        let bytes = match read(folder, face.photo.get_ref()).await {
+            Ok(bytes) => bytes,
+            Err(why) => {
+                refuse(&face.photo, "photo-unreadable", why);
+                continue;
+            }
+        };
+        if enrolled(kit, key, &bytes).await? {
+            continue;
+        }
+        match face::examine(embed, Portrait::Photograph, &bytes).await {
+            Ok(examined) => drop(looked.faces.insert(key.clone(), examined)),
+            Err(refusal) => refuse(&face.photo, refusal.code(), refusal.to_string()),
+        }
+    }
+    if wrong.is_empty() { Ok(looked) } else { Err(PhotosError::Wrong(wrong)) }
+}
+
+/// Whether this very photograph is the one on record.
+async fn enrolled(kit: &Kit, key: &str, photo: &[u8]) -> Result<bool, sqlx::Error> {
+    let mut connection = kit.read().acquire().await?;
+    let Some(person) = person::by_key(&mut connection, key).await? else { return Ok(false) };
+    let known = face::of_person(&mut connection, person.id).await?;
+    Ok(known.is_some_and(|known| known.photo == photo_digest(photo)))
+}
+
+/// Reads a photograph below the file's folder, nowhere else.
+async fn read(folder: &Path, name: &str) -> Result<Vec<u8>, String> {
+    let path = Path::new(name);
+    if !path.components().all(|part| matches!(part, Component::Normal(_) | Component::CurDir)) {
+        return Err("a photograph lies in the file's own folder or below".to_owned());
+    }
+    let path = folder.join(path);
+    let size =
+        tokio::fs::metadata(&path).await.map_err(|error| format!("{name} cannot be read: {error}"))?.len();
+    if size > people::embed::PHOTO_MAX as u64 {
+        return Err(format!("{name} is larger than 8 MiB"));
+    }
+    tokio::fs::read(&path).await.map_err(|error| format!("{name} cannot be read: {error}"))
+}
+
+/// Puts every person in place with what they carry.
+pub(super) async fn put_all(
+    run: &mut Run<'_>,
+    tx: &mut Tx,
+    file: &File,
+    looked: &Looked,
+    zone: &TimeZone,
+    groups: &HashMap<String, u64>,
+) -> Result<(), Stop> {
+    let mut likenesses = match looked.faces.is_empty() {
+        true => None,
+        false => Some(Likenesses::open(&tx.kit().clone(), tx).await.map_err(database)?),
+    };
+    for entry in &file.person {
+        let what = format!("person {}", entry.key.get_ref());
+        let line = run.line(&entry.key);
+        let before = run.wrong.len();
+        let particulars = particulars(run, &what, entry, zone, groups);
+        let carried = carried(run, &what, entry);
+        if run.wrong.len() > before {
+            continue;
+        }
+        run.begin(tx).await?;
+        let person = match put_person(run, tx, &particulars).await {
+            Ok((id, put)) => {
+                run.done(line, &what, put);
+                id
+            }
+            Err(error) => {
+                run.refused(tx, line, &what, error).await?;
+                continue;
+            }
+        };
+        run.end(tx).await?;
+        for (line, what_carried, secret, terms) in carried {
+            run.begin(tx).await?;
+            match put_credential(run, tx, person, &secret, &terms).await {
+                Ok(put) => {
+                    run.done(line, &format!("{what}: {what_carried}"), put);
+                    run.end(tx).await?;
+                }
+                Err(error) => run.refused(tx, line, &format!("{what}: {what_carried}"), error).await?,
+            }
+        }
+        if let Some(face) = &entry.face {
+            let what = format!("{what}: face");
+            let line = run.line(&face.photo);
+            let examined = looked.faces.get(entry.key.get_ref());
+            let twins = if face.twin_accepted { Twins::Accept } else { Twins::Refuse };
+            run.begin(tx).await?;
+            let agreed =
+                agree(run, tx, person, Purpose::FaceAccess, &face.consent, &face.consented_on, zone).await;
+            let put = match (agreed, examined, likenesses.as_mut()) {
+                (Err(error), _, _) => Err(error),
+                (Ok(false), _, _) => Ok(Done::Withdrawn),
+                (Ok(true), Some(examined), Some(likenesses)) => {
+                    let had = face::of_person(tx, person).await?.is_some();
+                    let stored = face::store(tx, run.by, person, examined, twins, likenesses).await;
+                    stored.map(|_| if had { Done::Changed } else { Done::Created })
+                }
+                (Ok(true), _, _) => Ok(match run.leaves_photos_out {
+                    true => Done::LeftOut,
+                    false => Done::Same,
+                }),
+            };
+            finish(run, tx, line, &what, put).await?;
+        }
+        if let Some(entry_picture) = &entry.picture {
+            let what = format!("{what}: picture");
+            let line = run.line(&entry_picture.file);
+            run.begin(tx).await?;
+            let (consent, on) = (&entry_picture.consent, &entry_picture.consented_on);
+            let agreed = agree(run, tx, person, Purpose::ProfilePicture, consent, on, zone).await;
+            let put = match (agreed, looked.pictures.get(entry.key.get_ref())) {
+                (Err(error), _) => Err(error),
+                (Ok(false), _) => Ok(Done::Withdrawn),
+                (Ok(true), None) => Ok(Done::LeftOut),
+                (Ok(true), Some(bytes)) => match picture::is(tx, person, bytes).await {
+                    Ok(true) => Ok(Done::Same),
+                    Ok(false) => picture::put(tx, run.by, person, bytes).await.map(|()| Done::Changed),
+                    Err(error) => Err(error),
+                },
+            };
+            finish(run, tx, line, &what, put).await?;
+        }
+    }
+    Ok(())
+}
+
+async fn finish(
+    run: &mut Run<'_>,
+    tx: &mut Tx,
+    line: usize,
+    what: &str,
+    put: Result<Done, PeopleError>,
+) -> Result<(), Stop> {
+    match put {
+        Ok(done) => {
+            run.done(line, what, done);
+            run.end(tx).await
+        }
+        Err(error) => run.refused(tx, line, what, error).await,
+    }
+}
+
+fn particulars(
+    run: &mut Run<'_>,
+    what: &str,
+    entry: &file::Person,
+    zone: &TimeZone,
+    groups: &HashMap<String, u64>,
+) -> Particulars {
+    let mut at = |value: &Option<Spanned<Datetime>>, open: Utc, end: bool| {
+        value.as_ref().map_or(open, |value| {
+            instant(value.get_ref(), zone, end).unwrap_or_else(|| {
+                let line = run.line_of(value.span().start);
+                run.wrong_at(line, what, "field", "is no date or date and time".to_owned());
+                open
+            })
+        })
+    };
+    let from = at(&entry.valid_from, Utc::MIN, false);
+    let until = at(&entry.valid_until, Utc::MAX, true);
+    let mut groups: Vec<GroupId> =
+        run.names(what, "group", &entry.groups, groups).into_iter().map(GroupId).collect();
+    groups.sort_unstable();
+    groups.dedup();
+    Particulars {
+        key: entry.key.get_ref().clone(),
+        kind: run.word(what, entry.kind.as_ref(), PersonKind::Employee),
+        name: entry.name.clone(),
+        latin: entry.latin.clone(),
+        department: entry.department.clone(),
+        number: entry.number.clone(),
+        validity: Validity { from, until },
+        status: run.word(what, entry.status.as_ref(), PersonStatus::Active),
+        clearance: entry.clearance.unwrap_or(0),
+        groups,
+    }
+}
+
+type Carried = (usize, String, Secret, Terms);
+
+fn carried(run: &mut Run<'_>, what: &str, entry: &file::Person) -> Vec<Carried> {
+    let mut carried = Vec::new();
+    let mut take =
+        |run: &mut Run<'_>, line: usize, name: String, secret: Result<Secret, SecretError>, terms: Terms| {
+            match secret {
+                Ok(secret) => carried.push((line, name, secret, terms)),
+                Err(error) => run.wrong_at(line, what, "field", error.to_string()),
+            }
+        };
+    let key =
+        |key: &Option<Text>, usual: &str| key.as_ref().map_or(usual.to_owned(), |key| key.get_ref().clone());
+    for card in &entry.cards {
+        let key = key(&card.key, "main");
+        let status = run.word(what, card.status.as_ref(), CredentialStatus::Active);
+        let terms = Terms { status, ..Terms::ordinary(&key) };
+        let (line, secret) = match (&card.raw, &card.wiegand26) {
+            (Some(raw), None) => (run.line(raw), Card::parse(raw.get_ref())),
+            (None, Some(both)) => {
+                let (facility, number) = *both.get_ref();
+                (run.line_of(both.span().start), Ok(Card::wiegand26(facility, number)))
+            }
+            (Some(_), Some(_)) | (None, None) => (run.line(&entry.key), Err(SecretError::CardForm)),
+        };
+        take(run, line, format!("card {key}"), secret.map(Secret::Card), terms);
+    }
+    for (pin, usage, name) in [
+        (&entry.pin, CredentialUse::Ordinary, "PIN"),
+        (&entry.duress_pin, CredentialUse::Duress, "duress PIN"),
+    ] {
+        if let Some(pin) = pin {
+            let terms = Terms { usage, ..Terms::ordinary("") };
+            let line = run.line(pin);
+            take(run, line, name.to_owned(), Pin::parse(pin.get_ref()).map(Secret::Pin), terms);
+        }
+    }
+    for code in &entry.codes {
+        let key = key(&code.key, "main");
+        let status = run.word(what, code.status.as_ref(), CredentialStatus::Active);
+        let terms = Terms { status, ..Terms::ordinary(&key) };
+        let line = run.line(&code.text);
+        take(
+            run,
+            line,
+            format!("code {key}"),
+            Qr::new(code.text.get_ref().as_bytes()).map(Secret::Qr),
+            terms,
+        );
+    }
+    carried
+}
+
+async fn put_person(
+    run: &Run<'_>,
+    tx: &mut Tx,
+    particulars: &Particulars,
+) -> Result<(domain::ids::PersonId, Put), PeopleError> {
+    match person::by_key(tx, &particulars.key).await? {
+        None => Ok((person::add(tx, run.by, particulars).await?, Put::Created)),
+        Some(known) if known.particulars == *particulars => Ok((known.id, Put::Same)),
+        Some(known) => {
+            person::change(tx, run.by, known.id, particulars).await?;
+            Ok((known.id, Put::Changed))
+        }
+    }
+}
+
+async fn put_credential(
+    run: &Run<'_>,
+    tx: &mut Tx,
+    person: domain::ids::PersonId,
+    secret: &Secret,
+    terms: &Terms,
+) -> Result<Put, PeopleError> {
+    let kind = secret.kind();
+    let key = match kind {
+        CredentialKind::Pin => terms.usage.word(),
+        CredentialKind::Card | CredentialKind::Qr => terms.key.as_str(),
+    };
+    let Some(known) = credential::by_key(tx, person, kind, key).await? else {
+        credential::add(tx, run.by, person, secret, terms).await?;
+        return Ok(Put::Created);
+    };
+    let digest = secret.digest(tx.kit().keys().credential(), person);
+    // A card marked lost in the console stays lost, whatever an older file says of it.
+    if known.digest == digest
+        && (known.terms.status == terms.status || terms.status == CredentialStatus::Active)
+    {
+        return Ok(Put::Same);
+    }
+    credential::reissue(tx, run.by, &known, secret, terms).await?;
+    Ok(Put::Changed)
+}
+
+/// Records a consent that is not on record yet; false when the person has withdrawn since the day in the file.
+async fn agree(
+    run: &Run<'_>,
+    tx: &mut Tx,
+    person: domain::ids::PersonId,
+    purpose: Purpose,
+    text_version: &Text,
+    on: &Spanned<Datetime>,
+    zone: &TimeZone,
+) -> Result<bool, PeopleError> {
+    if consent::standing(tx, person, purpose).await?.is_some() {
+        return Ok(true);
+    }
+    let no_date = PeopleError::Field { field: "consented_on", why: "is no date" };
+    let given_at = instant(on.get_ref(), zone, false).ok_or(no_date)?.0;
+    if consent::last_withdrawal(tx, person, purpose).await?.is_some_and(|at| at >= given_at) {
+        return Ok(false);
+    }
+    consent::give(tx, run.by, person, purpose, text_version.get_ref(), given_at).await?;
+    Ok(true)
+}
+
+fn database(error: PeopleError) -> Stop {
+    match error {
+        PeopleError::Database(error) => Stop(error),
+        PeopleError::Unknown(_)
+        | PeopleError::Field { .. }
+        | PeopleError::Taken(_)
+        | PeopleError::NoConsent
+        | PeopleError::Enrolment(_)
+        | PeopleError::Sealed => Stop(sqlx::Error::Decode(error.to_string().into())),
+    }
+}

@@ -1,0 +1,138 @@
+//! Small things written in a file: lines, dates, times of day, combinations.
+
+use domain::civil::{DAY_MINUTES, Date};
+use domain::request::Factors;
+use domain::schedule::{DayKind, Days, Span};
+use domain::time::Utc;
+use jiff::civil;
+use jiff::tz::TimeZone;
+use toml::value::Datetime;
+
+/// The line of a byte, from 1.
+pub(super) fn line_at(text: &str, byte: usize) -> usize {
+    text.as_bytes()[..byte.min(text.len())].iter().filter(|byte| **byte == b'\n').count() + 1
+}
+
+/// The line of a field below the line where its table's key stands; that line itself when the field is not written.
+pub(super) fn line_of_field(text: &str, from: usize, field: &str) -> usize {
+    let below =
+        text.lines().enumerate().skip(from).take_while(|(_, line)| !line.trim_start().starts_with("[["));
+    let written = |line: &str| {
+        let name = line.split('=').next().unwrap_or_default().trim();
+        name == field || name.strip_prefix(field) == Some("_s")
+    };
+    below.into_iter().find(|(_, line)| written(line)).map_or(from, |(at, _)| at + 1)
+}
+
+/// A day without a time.
+pub(super) fn date(value: &Datetime) -> Option<Date> {
+    if value.time.is_some() || value.offset.is_some() {
+        return None;
+    }
+    let date = value.date?;
+    Date::from_ymd(i32::from(date.year), date.month, date.day)
+}
+
+/// The instant a day, a local time or a time with its offset stands for; a day alone is its beginning at the site, or
+/// with `end` the beginning of the next.
+pub(super) fn instant(value: &Datetime, zone: &TimeZone, end: bool) -> Option<Utc> {
+    let text = value.to_string();
+    let timestamp = match (value.date, value.time, value.offset) {
+        (Some(_), Some(_), Some(_)) => text.parse::<jiff::Timestamp>().ok()?,
+        (Some(_), Some(_), None) => {
+            text.parse::<civil::DateTime>().ok()?.to_zoned(zone.clone()).ok()?.timestamp()
+        }
+        (Some(_), None, None) => {
+            let day = text.parse::<civil::Date>().ok()?;
+            let day = if end { day.tomorrow().ok()? } else { day };
+            day.to_zoned(zone.clone()).ok()?.timestamp()
+        }
+        (Some(_), None, Some(_)) | (None, _, _) => return None,
+    };
+    Some(Utc(timestamp.as_microsecond()))
+}
+
+/// `08:00-18:00`; 24:00 is the end of the day, and an end not after the beginning is on the next day.
+pub(super) fn span(text: &str) -> Option<Span> {
+    let (from, until) = text.split_once('-')?;
+    Span::new(minute(from)?, minute(until)?)
+}
+
+fn minute(text: &str) -> Option<u16> {
+    let (hour, minute) = text.trim().split_once(':')?;
+    let two = |digits: &str| (digits.len() == 2).then(|| digits.parse::<u16>().ok()).flatten();
+    let (hour, minute) = (two(hour)?, two(minute)?);
+    let of_day = hour * 60 + minute;
+    (minute < 60 && of_day <= DAY_MINUTES).then_some(of_day)
+}
+
+/// The words for days, for a message.
+pub(super) const DAY_WORDS: &str =
+    "every, workdays, monday … sunday, public-holiday, working-weekend, site-day";
+
+/// `workdays`, `every`, `monday`, `public-holiday` …
+pub(super) fn days(word: &str) -> Option<Days> {
+    use domain::civil::Weekday;
+    const WEEKDAYS: [&str; 7] =
+        ["monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday"];
+    let kind = match word {
+        "every" => return Some(Days::EVERY),
+        "workdays" => return Some(Days::WORKDAYS),
+        "public-holiday" => DayKind::PublicHoliday,
+        "working-weekend" => DayKind::WorkingWeekend,
+        "site-day" => DayKind::SiteDay,
+        other => DayKind::Weekday(Weekday::ALL[WEEKDAYS.iter().position(|day| *day == other)?]),
+    };
+    Some(Days::only(kind))
+}
+
+/// `face`, `card+pin` …
+pub(super) fn factors(text: &str) -> Option<Factors> {
+    text.split('+').try_fold(Factors::NONE, |all, word| {
+        let one = match word.trim() {
+            "face" => Factors::FACE,
+            "card" => Factors::CARD,
+            "pin" => Factors::PIN,
+            "qr" => Factors::QR,
+            _ => return None,
+        };
+        (!all.covers(one)).then_some(all.and(one))
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn spans_are_read_overnight_and_to_the_end_of_the_day() {
+        assert_eq!(span("08:00-18:00"), Span::new(480, 1080));
+        assert_eq!(span("22:00-06:00"), Span::new(1320, 360));
+        assert_eq!(span("00:00-24:00"), Some(Span::ALL_DAY));
+        for bad in ["8:00-18:00", "08:00", "08:60-09:00", "24:00-08:00", "25:00-26:00", "a-b"] {
+            assert_eq!(span(bad), None, "{bad}");
+        }
+    }
+
+    #[test]
+    fn combinations_name_each_factor_once() {
+        assert_eq!(factors("card+pin"), Some(Factors::CARD.and(Factors::PIN)));
+        assert_eq!(factors("face"), Some(Factors::FACE));
+        for bad in ["", "card+card", "card,pin", "voice"] {
+            assert_eq!(factors(bad), None, "{bad}");
+        }
+    }
+
+    #[test]
+    fn a_day_ends_where_the_next_begins_at_the_site() {
+        let zone = TimeZone::get("Asia/Shanghai").unwrap();
+        let day: Datetime = "2026-03-02".parse().unwrap();
+        let begins = instant(&day, &zone, false).unwrap();
+        assert_eq!(begins.0, 1_772_380_800_000_000);
+        assert_eq!(instant(&day, &zone, true).unwrap().0 - begins.0, 86_400_000_000);
+        let local: Datetime = "2026-03-02T08:00:00".parse().unwrap();
+        let with_offset: Datetime = "2026-03-02T00:00:00Z".parse().unwrap();
+        assert_eq!(instant(&local, &zone, false), instant(&with_offset, &zone, false));
+        assert_eq!(instant(&"08:00:00".parse().unwrap(), &zone, false), None);
+    }
+}

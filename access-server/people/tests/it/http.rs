@@ -1,0 +1,116 @@
+//! Over HTTP: who may do what, and what goes wrong in words.
+
+use axum::Router;
+use axum::body::{Body, to_bytes};
+use axum::http::{Request, StatusCode, header};
+use axum::middleware::from_fn;
+use axum::routing::get;
+use kit::Kit;
+use kit::auth::{self, Operator, Role};
+use kit::testing::sites;
+use people::testing::{Vision, photo, photo_of};
+use people::{MIGRATIONS, router};
+use serde_json::{Value, json};
+use tower::ServiceExt;
+
+/// A program that is signed in.
+struct Client {
+    routes: Router,
+    cookie: String,
+    token: String,
+}
+
+impl Client {
+    async fn sign_in(kit: &Kit, vision: &Vision, role: Role) -> Client {
+        let name = role.as_str();
+        auth::add(kit, None, name, role, "a password that is long").await.unwrap();
+        let session = auth::sign_in(kit, name, "a password that is long", "127.0.0.1").await.unwrap();
+        auth::change_password(kit, session.operator, "a password that is long", "another that is long")
+            .await
+            .unwrap();
+        let session = auth::sign_in(kit, name, "another that is long", "127.0.0.1").await.unwrap();
+        let cookie = session.set_cookie.split(';').next().unwrap().to_owned();
+        let token = get(async |operator: Operator| operator.csrf);
+        let routes = router(Some(vision.service.clone())).route("/token", token);
+        let routes = routes.layer(from_fn(auth::csrf)).with_state(kit.clone());
+        let mut client = Client { routes, cookie, token: String::new() };
+        client.token = String::from_utf8(client.send("GET", "/token", "").await.1).unwrap();
+        client
+    }
+
+    async fn ask(&self, method: &str, path: &str, body: impl Into<Body>) -> (StatusCode, Value) {
+        let (status, bytes) = self.send(method, path, body).await;
+        (status, serde_json::from_slice(&bytes).unwrap_or(Value::Null))
+    }
+
+    async fn send(&self, method: &str, path: &str, body: impl Into<Body>) -> (StatusCode, Vec<u8>) {
+        let request = Request::builder()
+            .method(method)
+            .uri(path)
+            .header(header::COOKIE, &self.cookie)
+            .header(header::CONTENT_TYPE, "application/json")
+            .header("x-csrf-token", &self.token)
+            .body(body.into())
+            .unwrap();
+        let response = self.routes.clone().oneshot(request).await.unwrap();
+        let status = response.status();
+        let bytes = to_bytes(response.into_body(), 1 << 20).await.unwrap();
+        (status, bytes.to_vec())
+    }
+}
+
+#[tokio::test]
+async fn a_person_is_added_enrolled_and_withdraws() {
+    let vision = Vision::start().await;
+    for site in sites(MIGRATIONS).await {
+        let manager = Client::sign_in(&site.kit, &vision, Role::Manager).await;
+        let person = json!({ "key": "ada", "kind": "employee", "name": "艾达" }).to_string();
+        let (status, answer) = manager.ask("POST", "/api/v1/people", person).await;
+        assert_eq!(status, StatusCode::OK, "{answer}");
+        let at = format!("/api/v1/people/{}", answer["id"]);
+
+        let face = format!("{at}/face");
+        let (status, answer) = manager.ask("PUT", &face, photo(&[1.0])).await;
+        assert_eq!(
+            (status, &answer["type"]),
+            (StatusCode::UNPROCESSABLE_ENTITY, &json!("/problems/no-consent"))
+        );
+        let consent = json!({ "purpose": "face-access", "text_version": "2026-01" }).to_string();
+        let (status, _) = manager.ask("POST", &format!("{at}/consents"), consent).await;
+        assert_eq!(status, StatusCode::OK);
+        let blurred = json!({ "outcome": "refused", "reason": "blurred", "measured": 3.0, "least": 12.0 });
+        let (status, answer) = manager.ask("PUT", &face, photo_of(&blurred)).await;
+        assert_eq!((status, &answer["least"]), (StatusCode::UNPROCESSABLE_ENTITY, &json!(12.0)), "{answer}");
+        let (status, _) = manager.ask("PUT", &face, photo(&[1.0])).await;
+        assert_eq!(status, StatusCode::OK);
+
+        let pin = json!({ "kind": "pin", "text": "12" }).to_string();
+        let (status, answer) = manager.ask("POST", &format!("{at}/credentials"), pin).await;
+        assert_eq!(
+            (status, &answer["field"]),
+            (StatusCode::UNPROCESSABLE_ENTITY, &json!("text")),
+            "{answer}"
+        );
+
+        let (status, receipt) = manager.ask("DELETE", &format!("{at}/consents/face-access"), "").await;
+        assert_eq!((status, &receipt["deleted"]), (StatusCode::OK, &json!(1)), "{receipt}");
+        let (status, _) = manager.ask("GET", "/api/v1/people/999", "").await;
+        assert_eq!(status, StatusCode::NOT_FOUND);
+    }
+}
+
+#[tokio::test]
+async fn rank_decides() {
+    let vision = Vision::start().await;
+    for site in sites(MIGRATIONS).await {
+        let guard = Client::sign_in(&site.kit, &vision, Role::Guard).await;
+        let (status, _) = guard.ask("GET", "/api/v1/people", "").await;
+        assert_eq!(status, StatusCode::FORBIDDEN);
+        let person = json!({ "key": "ada", "kind": "employee", "name": "艾达" }).to_string();
+        let operator = Client::sign_in(&site.kit, &vision, Role::Operator).await;
+        let (status, _) = operator.ask("POST", "/api/v1/people", person).await;
+        assert_eq!(status, StatusCode::FORBIDDEN);
+        let (status, list) = operator.ask("GET", "/api/v1/people", "").await;
+        assert_eq!((status, list), (StatusCode::OK, json!([])));
+    }
+}
