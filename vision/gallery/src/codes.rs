@@ -86,6 +86,10 @@ impl Block {
 pub(crate) struct Query {
     pub(crate) numbers: [[i8; TOGETHER]; GROUPS],
     /// Sum of all numbers: the AVX-512 path adds 128 to each row's number and takes it away again with this.
+    #[cfg_attr(
+        not(target_arch = "x86_64"),
+        expect(dead_code, reason = "only AVX-512 multiplies unsigned by signed")
+    )]
     pub(crate) sum: i32,
     pub(crate) step: f32,
     /// Its own rest.

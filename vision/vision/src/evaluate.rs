@@ -14,7 +14,7 @@ use sighting::{Limits, Policy, assess, the_one_face};
 use crate::capture::is_still;
 use crate::look::{Networks, measure};
 use crate::photograph::decode;
-use crate::prints::held_up;
+use crate::prints::{KINDS, held_up};
 
 const THRESHOLDS: [f32; 7] = [0.30, 0.363, 0.40, 0.45, 0.50, 0.55, 0.60];
 /// Fewer trials than this give no rate worth the name: with no error in 300, the true rate may still be 1 % (the "rule
@@ -151,12 +151,20 @@ fn measure_all(networks: &mut Networks, folder: &Path, photographs: &[Photograph
         let live = timed(&mut times[1], || networks.liveness.probability(&picture, &face))?;
         liveness.photographs += 1;
         liveness.called_not_live += usize::from(live < policy.live_from);
-        if let Some(scene) = held_up(&picture, &face)?
-            && let Some(on_paper) = networks.detector.faces(&scene)?.first()
-        {
-            liveness.drawn_prints += 1;
-            let live = networks.liveness.probability(&scene, on_paper)?;
-            liveness.prints_called_live += usize::from(live >= policy.live_from);
+        if live < policy.live_from {
+            tracing::debug!(photograph = %photograph.name, live, "called not live");
+        }
+        for kind in &KINDS {
+            if let Some(scene) = held_up(&picture, &face, kind)?
+                && let Some(on_paper) = networks.detector.faces(&scene)?.first()
+            {
+                liveness.drawn_prints += 1;
+                let live = networks.liveness.probability(&scene, on_paper)?;
+                if live >= policy.live_from {
+                    liveness.prints_called_live += 1;
+                    tracing::debug!(photograph = %photograph.name, ?kind, live, "called live");
+                }
+            }
         }
         match timed(&mut times[2], || networks.embedder.template(&picture, &face))? {
             Some(template) => seen.push((photograph.label.as_str(), template)),

@@ -6,6 +6,7 @@ mod embedder;
 mod liveness;
 mod measures;
 mod motion;
+mod outline;
 
 use std::path::Path;
 
@@ -14,7 +15,7 @@ use opencv::dnn::{DNN_BACKEND_OPENCV, DNN_TARGET_CPU, Net, NetTrait as _};
 
 pub use detector::Detector;
 pub use embedder::Embedder;
-pub use liveness::LivenessCheck;
+pub use liveness::{LivenessCheck, OUTLINED};
 pub use measures::measure;
 pub use motion::Motion;
 

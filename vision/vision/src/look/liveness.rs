@@ -7,10 +7,13 @@ use opencv::imgproc::{INTER_LINEAR, resize};
 use sighting::Face;
 
 use super::Picture;
+use super::outline::outlined;
 
 /// How much of the surroundings the network wants to see, as a multiple of the face's box.
 const SURROUNDINGS: f32 = 2.7;
 const SIDE: i32 = 128;
+/// What is left of the probability when the face is on a sheet.
+pub const OUTLINED: f32 = 0.2;
 
 /// Tells living faces from pictures of faces.
 pub struct LivenessCheck {
@@ -22,7 +25,8 @@ impl LivenessCheck {
         Self { net }
     }
 
-    /// The probability, 0 to 1, that the face is a living one.
+    /// The probability, 0 to 1, that the face is a living one: the network's, but never above [`OUTLINED`] when the
+    /// edges of a sheet or a screen are seen around the face.
     ///
     /// # Errors
     /// What OpenCV says.
@@ -37,7 +41,8 @@ impl LivenessCheck {
         let scores = output.data_typed::<f32>()?;
         let highest = scores.iter().copied().fold(f32::NEG_INFINITY, f32::max);
         let all: f32 = scores.iter().map(|score| (score - highest).exp()).sum();
-        Ok(scores.first().map_or(0.0, |live| (live - highest).exp() / all))
+        let probability = scores.first().map_or(0.0, |live| (live - highest).exp() / all);
+        if probability > OUTLINED && outlined(picture, face)? { Ok(OUTLINED) } else { Ok(probability) }
     }
 }
 

@@ -96,11 +96,26 @@ fn a_print_before_the_scene_is_named_as_not_live() {
 }
 
 #[test]
-fn a_print_cut_by_rule_of_thumb_is_named_as_not_live_too() {
+fn other_cuts_of_a_print_are_named_as_not_live_too() {
     let mut gate = Gate::open();
-    gate.camera.say(&format!("print {}", photo("obama.jpg").display()));
-    let sighting = gate.sighting();
-    assert!(!sighting.liveness.live, "{sighting:?}");
+    // By rule of thumb, and the whole photograph on one sheet.
+    for (name, part) in [("obama.jpg", ""), ("obama.jpg", "0 0 1 1"), ("obama3.jpg", "0.2 0 0.9 0.45")] {
+        gate.camera.say(&format!("print {} {part}", photo(name).display()));
+        let sighting = gate.sighting();
+        assert!(!sighting.liveness.live, "{name} {part}: {sighting:?}");
+        leave(&mut gate);
+    }
+}
+
+#[test]
+fn somebody_who_walks_up_is_one_track_and_known() {
+    let mut gate = Gate::open();
+    gate.controller.grant();
+    gate.camera.say(&format!("walk {}", photo("obama.jpg").display()));
+    let first = gate.sighting();
+    assert!(matches!(first.face, Face::Known { person: 41, .. }) && first.liveness.live, "{first:?}");
+    let again = gate.controller.sighting(Duration::from_secs(3));
+    assert!(again.is_none(), "granted on the way, and silent: {again:?}");
 }
 
 /// `GATEHOUSE_PRESENTATIONS` says how many; the figures are printed.
