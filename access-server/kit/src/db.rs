@@ -16,7 +16,7 @@ use std::time::Duration;
 pub use fault::Fault;
 pub use migrate::{MigrateError, Migration};
 use sqlx::any::{AnyConnectOptions, AnyPoolOptions};
-use sqlx::{AnyPool, Executor};
+use sqlx::{AnyPool, Connection, Executor};
 use tokio::sync::{Mutex, OwnedMutexGuard};
 
 /// Readers at once; the writer is one more.
@@ -125,6 +125,9 @@ impl Db {
 
 fn pool(engine: Engine, connections: u32, pragmas: &'static str) -> AnyPoolOptions {
     let options = AnyPoolOptions::new().max_connections(connections).acquire_timeout(ACQUIRE);
+    // A full disk makes SQLite end a transaction by itself: the connection then believes in one that is not there.
+    let options = options
+        .before_acquire(|connection, _| Box::pin(std::future::ready(Ok(!connection.is_in_transaction()))));
     match engine {
         Engine::Sqlite => options.after_connect(move |connection, _| {
             Box::pin(async move {

@@ -254,3 +254,18 @@ async fn what_another_process_journaled_is_told_too() {
         }
     }
 }
+
+/// As SQLite does when a commit finds the disk full: the engine ends the transaction, and nobody told the connection.
+#[tokio::test]
+async fn a_transaction_that_the_engine_ended_leaves_the_writer_usable() {
+    for site in sites(&[]).await {
+        record(&site.kit, 1).await;
+        let mut tx = site.kit.begin().await.unwrap();
+        tx.record("toy.lost", &json!({})).await.unwrap();
+        tx.execute("ROLLBACK").await.unwrap();
+        drop(tx);
+        record(&site.kit, 1).await;
+        let report = walk(&site.kit).await;
+        assert_eq!(report.finding, None);
+    }
+}
