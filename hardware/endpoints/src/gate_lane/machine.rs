@@ -1,5 +1,8 @@
 //! The lane's machine: beams, limits, safety lines, commands and time in; drive, brake, lamps and events out.
 
+#[cfg(test)]
+mod counted;
+
 use super::crossing::{Beams, Crossing, Seen, Standing};
 use super::{Direction, Event, Input, Output, Settings};
 use crate::common::{
@@ -610,52 +613,4 @@ impl GateLane {
 
 const fn seconds(s: u64) -> u64 {
     s * 1_000_000
-}
-
-#[cfg(test)]
-impl GateLane {
-    /// The same lane with all times counted from `now`, for exploration: two such lanes behave alike.
-    pub(super) fn counted_from(&self, now: u64) -> GateLane {
-        let rel = |t: u64| t.saturating_sub(now);
-        let timer = |t: Timer| t.at().map_or(Timer::Idle, |at| Timer::Until(rel(at)));
-        let mut lane = self.clone();
-        lane.mode = match lane.mode {
-            Mode::Normal => Mode::Normal,
-            Mode::HeldOpen { until } => Mode::HeldOpen { until: rel(until) },
-            Mode::Locked { until } => Mode::Locked { until: rel(until) },
-            Mode::Lockdown { until } => Mode::Lockdown { until: rel(until) },
-        };
-        lane.leaf = match lane.leaf {
-            leaf @ (Leaf::Closed | Leaf::Open { .. } | Leaf::Free) => leaf,
-            Leaf::Opening { to, until } => Leaf::Opening { to, until: rel(until) },
-            Leaf::Closing { from, until } => Leaf::Closing { from, until: rel(until) },
-        };
-        lane.entry.expires = timer(lane.entry.expires);
-        lane.exit.expires = timer(lane.exit.expires);
-        lane
-    }
-
-    pub(super) fn safety_zone_blocked(&self) -> bool {
-        !self.beams.leaf_may_close()
-    }
-
-    pub(super) fn is_obstructed(&self) -> bool {
-        self.obstructed
-    }
-
-    /// Somebody who may enter is inside.
-    pub(super) fn lets_in_now(&self) -> bool {
-        matches!(
-            self.crossing,
-            Crossing::Inside { direction: Direction::Entry, standing: Standing::Authorised, .. }
-        )
-    }
-
-    pub(super) fn alarmed_inside(&self) -> bool {
-        matches!(self.crossing, Crossing::Inside { standing: Standing::Alarmed, .. })
-    }
-
-    pub(super) fn nobody_inside(&self) -> bool {
-        self.crossing == Crossing::Empty
-    }
 }
