@@ -33,6 +33,9 @@ const PORT_BASES: [u32; 7] =
 /// The data register's offset that shows all pins of a port.
 const ALL_PINS: u32 = 0xFF << 2;
 
+/// The file of [`Board::trace`], in the emulator's folder.
+const TRACE: &str = "trace";
+
 /// How to start a board.
 #[derive(Clone)]
 pub struct Setup {
@@ -48,7 +51,7 @@ pub struct Setup {
     pub flash: PathBuf,
     /// The bus its serial line is on; None: take it with [`Board::uart`].
     pub bus: Option<Bus>,
-    /// Count instructions: one a virtual nanosecond (`-icount shift=0`). Slow; for measurements.
+    /// Run instruction by instruction, for [`Board::trace`]. Slow; needs QEMU 7 or 8.
     pub count_instructions: bool,
 }
 
@@ -66,7 +69,7 @@ struct Running {
     uart: UnixStream,
     wires: Arc<Wires>,
     started: Instant,
-    _folder: TempDir,
+    folder: TempDir,
 }
 
 /// The connections that reach the pins.
@@ -253,6 +256,17 @@ impl Board {
         Ok(answer.as_str().unwrap_or_default().to_owned())
     }
 
+    /// Everything the processor did while `act` ran, one line an instruction (`Trace …`) and one a change of a pin (`pl061_set_output …`) or
+    /// a look at the serial port (`pl011_read …`), in order. Only for a board that was set up to count instructions.
+    pub fn trace<T>(&self, act: impl FnOnce() -> T) -> Result<(T, String), EmulatorError> {
+        let file = self.lock().as_ref().ok_or(EmulatorError::NoPower)?.folder.path().join(TRACE);
+        self.monitor("log exec,nochain,trace:pl061_set_output,trace:pl011_read")?;
+        let result = act();
+        self.monitor("log none")?;
+        let lines = std::fs::read_to_string(file).map_err(EmulatorError::io("the emulator's trace"))?;
+        Ok((result, lines))
+    }
+
     fn did_not_go(&self, output: &str, on: bool, within: Duration) -> EmulatorError {
         let what = format!("{}: `{output}` did not go {}", self.setup.name, if on { "on" } else { "off" });
         EmulatorError::Timeout { what, within }
@@ -303,7 +317,7 @@ impl Board {
         wires.qmp.ask("cont", json!({}))?;
         let keeper = (Arc::clone(&wires), Arc::clone(&self.resets));
         thread::spawn(move || keep_running(&keeper.0, &events, &keeper.1));
-        Ok(Running { process, console, uart, wires, started, _folder: folder })
+        Ok(Running { process, console, uart, wires, started, folder })
     }
 
     fn arguments(&self) -> Result<Vec<OsString>, EmulatorError> {
@@ -323,7 +337,7 @@ impl Board {
         arguments.push("-semihosting-config".into());
         arguments.push(format!("enable=on,target=native,arg={flash}").into());
         if setup.count_instructions {
-            arguments.extend(["-icount".into(), "shift=0,sleep=off".into()]);
+            arguments.extend(["-singlestep", "-D", TRACE].map(OsString::from));
         }
         arguments.extend(["-kernel".into(), image.into()]);
         Ok(arguments)

@@ -2,6 +2,7 @@
 
 mod bus;
 mod door;
+mod instructions;
 mod lane;
 mod loopback;
 mod panel;

@@ -72,6 +72,22 @@ pub(crate) fn door(bus: Option<&Bus>, name: &str, address: u8) -> (Board, TempDi
 
 /// A board of any kind; its flash is in `folder`.
 pub(crate) fn kind(kind: &str, bus: Option<&Bus>, name: &str, address: u8, folder: &TempDir) -> Board {
+    start(kind, bus, name, address, folder, false)
+}
+
+/// The same, run instruction by instruction.
+pub(crate) fn counted(kind: &str, bus: &Bus, address: u8, folder: &TempDir) -> Board {
+    start(kind, Some(bus), "counted", address, folder, true)
+}
+
+fn start(
+    kind: &str,
+    bus: Option<&Bus>,
+    name: &str,
+    address: u8,
+    folder: &TempDir,
+    count_instructions: bool,
+) -> Board {
     let board = Board::start(Setup {
         name: name.to_owned(),
         image: Image::named(kind).unwrap_or_else(|error| panic!("{error}")),
@@ -79,7 +95,7 @@ pub(crate) fn kind(kind: &str, bus: Option<&Bus>, name: &str, address: u8, folde
         address,
         flash: folder.path().join("flash"),
         bus: bus.cloned(),
-        count_instructions: false,
+        count_instructions,
     })
     .unwrap_or_else(|error| panic!("{error}"));
     board.wait_console("board ready", SOON).expect("the image starts");
