@@ -1,14 +1,15 @@
 //! `gatehouse-server`: the access server and what an administrator does on its command line.
 
-use std::io::IsTerminal as _;
+use std::io::{IsTerminal as _, Write as _};
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use anyhow::{Context, anyhow, bail};
 use clap::{Parser, Subcommand};
+use doors::import::{Options, Photos};
 use kit::auth::{self, OperatorError, Role};
-use kit::journal::{CheckpointLog, verify};
+use kit::journal::{CheckpointLog, events_after, verify};
 use kit::pki::{Authority, Holder, is_host};
 use kit::{Clock, Db};
 use server::config::Config;
@@ -58,6 +59,32 @@ enum Command {
         /// The configuration.
         #[arg(long)]
         config: PathBuf,
+    },
+    /// Imports a site's people, doors and rules from a file: all of it, or nothing.
+    Import {
+        /// The file.
+        file: PathBuf,
+        /// The configuration.
+        #[arg(long)]
+        config: PathBuf,
+        /// Say what would be done, and do nothing.
+        #[arg(long)]
+        dry_run: bool,
+        /// The folder that the photographs are in; the file's own if not given.
+        #[arg(long, conflicts_with = "without_photographs")]
+        photographs: Option<PathBuf>,
+        /// Import people without the photographs that the file names.
+        #[arg(long)]
+        without_photographs: bool,
+    },
+    /// Prints the journal's records, one line of JSON each.
+    Journal {
+        /// The configuration.
+        #[arg(long)]
+        config: PathBuf,
+        /// Only records after this place.
+        #[arg(long, default_value_t = 0)]
+        after: u64,
     },
     /// Brings the database's schema up to date and stops.
     Migrate {
@@ -151,6 +178,11 @@ async fn run(command: Command) -> anyhow::Result<ExitCode> {
         }
         Command::Serve { config } => serve::serve(&config).await?,
         Command::Verify { config } => return walk(&config).await,
+        Command::Import { file, config, dry_run, photographs, without_photographs } => {
+            let folder = photographs.as_deref().or(file.parent()).unwrap_or(Path::new(""));
+            import(&file, folder, &Config::read(&config)?, dry_run, without_photographs).await?;
+        }
+        Command::Journal { config, after } => print_journal(&Config::read(&config)?, after).await?,
         Command::Migrate { config } => {
             let config = Config::read(&config)?;
             let db = Db::open(config.database.get_ref()).await?;
@@ -175,6 +207,63 @@ async fn run(command: Command) -> anyhow::Result<ExitCode> {
         Command::Operator(Operators::Reset { config, name }) => first_password(&config, &name, None).await?,
     }
     Ok(ExitCode::SUCCESS)
+}
+
+/// Prints the records after a place. Their bodies are JSON and stand as they were journaled.
+async fn print_journal(config: &Config, mut after: u64) -> anyhow::Result<()> {
+    const PAGE: u32 = 1000;
+    let db = Db::open(config.database.get_ref()).await?;
+    let mut out = std::io::stdout().lock();
+    loop {
+        let records = events_after(db.read(), after, PAGE).await?;
+        let Some(last) = records.last() else { break };
+        after = last.seq;
+        for record in &records {
+            let body: serde_json::Value = serde_json::from_str(&record.body)?;
+            let line = serde_json::json!({
+                "seq": record.seq, "received": record.received, "source": record.source, "epoch": record.epoch,
+                "stream": record.stream.as_str(), "number": record.number, "at": record.at,
+                "kind": record.kind, "body": body,
+            });
+            writeln!(out, "{line}")?;
+        }
+    }
+    db.close().await;
+    Ok(())
+}
+
+/// Imports a file, and puts in force what it says.
+async fn import(
+    file: &Path,
+    folder: &Path,
+    config: &Config,
+    dry_run: bool,
+    without_photographs: bool,
+) -> anyhow::Result<()> {
+    let embed = serve::embed(config)?;
+    let photos = match &embed {
+        Some(service) if !without_photographs => Photos::Enrol(service),
+        Some(_) | None => Photos::LeaveOut,
+    };
+    let kit = serve::open(config).await?;
+    let imported = async {
+        let options = Options { by: None, dry_run, photos };
+        let report = doors::import::import_with_photos_in(&kit, file, folder, &options).await?;
+        if report.kept {
+            slices::publish(&kit).await?;
+            kit.checkpoint().await?;
+        }
+        anyhow::Ok(report)
+    };
+    let imported = imported.await;
+    kit.db().close().await;
+    let report = imported?;
+    print!("{report}");
+    if embed.is_none() && !without_photographs {
+        eprintln!("gatehouse-server: no [embed] service is configured: photographs were left out");
+    }
+    println!("{}", if report.kept { "imported" } else { "nothing was changed: this was a dry run" });
+    Ok(())
 }
 
 /// Adds an operator, or gives one that exists a new first password.

@@ -29,7 +29,7 @@ pub fn reactions() -> Reactions {
 
 /// Every route of every slice.
 pub fn router(embed: Option<EmbedService>) -> Router<Kit> {
-    people::router(embed)
+    people::router(embed).merge(doors::router())
 }
 
 /// What a device must be sent to hold the newest version; nothing when it does, or when it is not for it: rules are for

@@ -156,3 +156,36 @@ async fn faces_go_to_vision_and_to_nobody_else() {
     assert!(said.contains("asks for what is not for it"), "{said}");
     assert!(controller.heard.try_recv().is_err());
 }
+
+/// What is imported on the command line is in force and with the controllers at once, beside a running server.
+#[tokio::test(flavor = "multi_thread")]
+async fn an_imported_site_reaches_its_controller_while_the_server_runs() {
+    crate::site::provider();
+    let file = concat!(env!("CARGO_MANIFEST_DIR"), "/../../deploy/demo/site.toml");
+    for database in databases().await {
+        let site = Site::new(&database);
+        let _broker = Broker::start(site.directory.path(), site.broker_port);
+        let server = site.serve();
+        let mut controller = Device::connect(&site, "controller-1").await;
+        let nothing = Have { set: Set::Policy, version: None, digest: Digest::default() };
+        controller.say(Leaf::SyncHave, wire::encode(&nothing));
+        // The broker keeps the order: when these are acknowledged, the server has heard what the controller holds.
+        controller.deliver(1, Stream::Bulk, 1, |_| {}).await;
+        let config = site.file("server.toml");
+        let import = ["import", file, "--config", &config, "--without-photographs"];
+        let dry = crate::site::command(&[&import[..], &["--dry-run"]].concat());
+        assert!(dry.status.success(), "{}", String::from_utf8_lossy(&dry.stderr));
+        assert!(
+            String::from_utf8(dry.stdout).unwrap().ends_with("nothing was changed: this was a dry run\n")
+        );
+        let done = crate::site::command(&import);
+        assert!(done.status.success(), "{}", String::from_utf8_lossy(&done.stderr));
+        let chunk: Chunk = wire::decode(&controller.hear(Leaf::SyncChunk).await).unwrap();
+        assert_eq!((chunk.set, chunk.from, chunk.to), (Set::Policy, None, 1));
+        assert!(!chunk.changes.is_empty());
+        let (said, status, _) = server.stop();
+        assert!(status.success(), "{said}");
+        let verified = site.verify();
+        assert!(verified.status.success(), "{}", String::from_utf8_lossy(&verified.stdout));
+    }
+}
