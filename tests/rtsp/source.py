@@ -34,7 +34,8 @@ gi.require_version("GstApp", "1.0")
 gi.require_version("GstRtspServer", "1.0")
 from gi.repository import GLib, Gst, GstApp, GstRtspServer  # noqa: E402,F401
 
-DECODE_SECONDS = 10
+DECODE_SECONDS = 2
+DECODE_TRIES = 3
 HEAD = (0.2, 0.0, 0.8, 0.55)
 WALK_STEPS = 50
 
@@ -81,6 +82,14 @@ def photograph(path, height):
     """Decodes a JPEG at the given height, its proportions kept."""
     if not os.path.isfile(path):
         raise Refused(f"no such file: {path}")
+    for _ in range(DECODE_TRIES):
+        picture = decode(path, height)
+        if picture is not None:
+            return picture
+    raise Refused(f"not a JPEG that can be read: {path}")
+
+
+def decode(path, height):
     pipeline = Gst.parse_launch(
         "filesrc name=file ! jpegdec ! videoconvert ! videoscale method=lanczos ! "
         f"video/x-raw,format=BGR,height={height},pixel-aspect-ratio=1/1 ! appsink name=out sync=false"
@@ -90,7 +99,7 @@ def photograph(path, height):
     try:
         sample = pipeline.get_by_name("out").try_pull_sample(DECODE_SECONDS * Gst.SECOND)
         if sample is None:
-            raise Refused(f"not a JPEG that can be read: {path}")
+            return None
         shape = sample.get_caps().get_structure(0)
         width, tall = shape.get_value("width"), shape.get_value("height")
         data = sample.get_buffer().extract_dup(0, sample.get_buffer().get_size())
