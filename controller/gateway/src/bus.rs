@@ -4,6 +4,7 @@
 //! turnaround asks for it. The thread serves nothing else, so a short wait may block it. A port that is lost is opened again
 //! with increasing pauses, and its devices then begin anew.
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::thread;
 use std::time::{Duration, Instant};
@@ -24,6 +25,10 @@ use crate::site::Say;
 pub const DEVICES_MAX: usize = 32;
 /// Commands that wait for one device.
 const QUEUE: usize = 16;
+/// Lights and sounds of one device on the way at once; more are dropped, so that an order always finds a place.
+const SHOWS: usize = 3;
+/// The token of lights and sounds: nobody waits for them.
+const SHOW: Token = Token(u64::MAX);
 /// Waits shorter than this are slept to the microsecond; longer ones wake this much earlier for it.
 const FINE: Duration = Duration::from_millis(2);
 /// A write that takes longer than this means that the port is gone.
@@ -91,9 +96,9 @@ pub fn start(
     events: mpsc::Sender<FromBus>,
 ) -> std::io::Result<thread::JoinHandle<()>> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    thread::Builder::new()
-        .name(format!("bus {}", plan.name).chars().take(15).collect())
-        .spawn(move || runtime.block_on(Bus { plan, commands, events, began: Instant::now() }.run()))
+    thread::Builder::new().name(format!("bus {}", plan.name).chars().take(15).collect()).spawn(move || {
+        runtime.block_on(Bus { plan, commands, events, began: Instant::now(), shows: BTreeMap::new() }.run())
+    })
 }
 
 struct Bus {
@@ -101,6 +106,8 @@ struct Bus {
     commands: mpsc::Receiver<ToBus>,
     events: mpsc::Sender<FromBus>,
     began: Instant,
+    /// Lights and sounds on the way, by device.
+    shows: BTreeMap<u8, usize>,
 }
 
 impl Bus {
@@ -180,6 +187,7 @@ impl Bus {
     /// Moves bytes until the port fails; `Ok` when there is nothing left to do.
     async fn drive(&mut self, port: &mut SerialStream) -> Result<(), PortError> {
         let mut panel = self.panel()?;
+        self.shows.clear();
         let mut buffer = [0; 2048];
         loop {
             // Commands that came meanwhile go before the next poll.
@@ -192,6 +200,11 @@ impl Bus {
                     .map_err(|_| PortError::Closed)??;
             }
             while let Some(event) = panel.poll_event() {
+                if let EventKind::Done(SHOW) | EventKind::Failed(SHOW, _) = event.kind {
+                    let shows = self.shows.entry(event.address.get()).or_default();
+                    *shows = shows.saturating_sub(1);
+                    continue;
+                }
                 if self.events.send(FromBus::Device(event)).await.is_err() {
                     return Ok(());
                 }
@@ -226,9 +239,9 @@ impl Bus {
                 panel.submit(now, address, &Command::Output(Records::new(&[*control])), token, until)
             }
             Say::Led(control) => {
-                panel.submit(now, address, &Command::Led(Records::new(&[*control])), token, until)
+                return self.show(panel, address, &Command::Led(Records::new(&[*control])), until);
             }
-            Say::Buzzer(buzzer) => panel.submit(now, address, &Command::Buzzer(*buzzer), token, until),
+            Say::Buzzer(buzzer) => return self.show(panel, address, &Command::Buzzer(*buzzer), until),
             Say::InputStatus => panel.submit(now, address, &Command::InputStatus, token, until),
         };
         if let Err(error) = outcome {
@@ -245,6 +258,17 @@ impl Bus {
             let event = Event { address, kind: EventKind::Failed(token, failure) };
             // When nobody listens any more the main loop ends by itself.
             let _ = self.events.send(FromBus::Device(event)).await;
+        }
+    }
+}
+
+impl Bus {
+    /// A light or a sound: dropped when the device cannot do it or has enough of them to do.
+    fn show(&mut self, panel: &mut Panel, address: Address, command: &Command<'_>, until: u64) {
+        let now = self.now();
+        let shows = self.shows.entry(address.get()).or_default();
+        if *shows < SHOWS && panel.submit(now, address, command, SHOW, until).is_ok() {
+            *shows += 1;
         }
     }
 }

@@ -32,7 +32,9 @@ pub enum InstallError {
         source: io::Error,
     },
     /// Nothing that could be given the key answered.
-    #[error("{0} did not take its key within the window: is it wired, at this address, and without a key of its own?")]
+    #[error(
+        "{0} did not take its key within the window: is it wired, at this address, and without a key of its own?"
+    )]
     Window(String),
 }
 

@@ -4,10 +4,11 @@
 //! [`site`] is the rules as one pure machine; the other modules move bytes: [`bus`] (OSDP), [`reader_link`] (vision),
 //! [`mqtt`] (the centre), [`outbox`] and [`policy_store`] (SQLite), [`process`] (their loop). It decides with server and
 //! broker stopped, for as long as it must. It never keeps or logs a credential, never holds anybody back on an exit, and
-//! never opens a door because a link went or came. Nothing but its own binary calls it.
+//! never opens a door because a link went or came. [`install`] gives a new device its key. Nothing but its own binary calls it.
 
 pub mod bus;
 pub mod config;
+pub mod install;
 pub mod mqtt;
 pub mod outbox;
 pub mod policy_store;

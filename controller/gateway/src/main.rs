@@ -1,10 +1,13 @@
-//! `gatehouse-controller --config FILE`
+//! `gatehouse-controller --config FILE [install DEVICE | outbox]`
 
 use std::path::PathBuf;
 use std::process::ExitCode;
+use std::time::Duration;
 
 use anyhow::Context;
-use clap::Parser;
+use clap::{Parser, Subcommand};
+use gateway::install::{LONGEST_WINDOW, install};
+use gateway::outbox::Reader;
 use tracing_subscriber::EnvFilter;
 
 /// The controller: buses, reader link, decisions, durable outbox.
@@ -14,6 +17,23 @@ struct Arguments {
     /// Its configuration (TOML).
     #[arg(long, value_name = "FILE")]
     config: PathBuf,
+    #[command(subcommand)]
+    instead: Option<Instead>,
+}
+
+/// What can be done instead of running.
+#[derive(Subcommand)]
+enum Instead {
+    /// Gives a new device on a bus its key; the controller must be stopped meanwhile.
+    Install {
+        /// The device's name in the configuration.
+        device: String,
+        /// How long the window stays open.
+        #[arg(long, default_value_t = 2, value_parser = clap::value_parser!(u64).range(1..=LONGEST_WINDOW))]
+        minutes: u64,
+    },
+    /// Prints how many events were numbered and acknowledged, as JSON.
+    Outbox,
 }
 
 fn main() -> ExitCode {
@@ -38,8 +58,26 @@ fn start(arguments: &Arguments) -> anyhow::Result<()> {
         .enable_all()
         .build()
         .context("the runtime cannot start")?;
-    let outcome = runtime.block_on(gateway::process::run(config));
+    let outcome = match &arguments.instead {
+        None => runtime.block_on(gateway::process::run(config)).map_err(anyhow::Error::from),
+        Some(Instead::Install { device, minutes }) => {
+            let window = Duration::from_secs(minutes * 60);
+            let installed = runtime.block_on(install(&config, device, window));
+            installed.map(|()| println!("{device} answers under its own key")).map_err(anyhow::Error::from)
+        }
+        Some(Instead::Outbox) => runtime.block_on(print_outbox(&config)),
+    };
     // Buses and links hold nothing that is worth waiting for.
     runtime.shutdown_background();
-    Ok(outcome?)
+    outcome
+}
+
+async fn print_outbox(config: &gateway::config::Config) -> anyhow::Result<()> {
+    let levels = Reader::open(&config.outbox_file()).await?.levels().await?;
+    let ([urgent, bulk], [urgent_acked, bulk_acked]) = (levels.last, levels.acked);
+    println!(
+        r#"{{"epoch":{},"urgent":{urgent},"bulk":{bulk},"urgent_acked":{urgent_acked},"bulk_acked":{bulk_acked}}}"#,
+        levels.epoch
+    );
+    Ok(())
 }

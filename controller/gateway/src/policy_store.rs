@@ -309,6 +309,3 @@ async fn connect(path: &Path) -> Result<SqliteConnection, sqlx::Error> {
 fn is_broken(error: &sqlx::Error) -> bool {
     error.as_database_error().and_then(|it| it.code()).is_some_and(|code| code == "11" || code == "26")
 }
-
-#[cfg(test)]
-mod tests;

@@ -85,7 +85,7 @@ pub async fn run(mut config: Config) -> Result<(), StartError> {
     let identity = Identity::read(&config.tls, &config.name)?;
     let (client, server) = (identity.client()?, identity.server()?);
 
-    let outbox_file = config.data.join("outbox.sqlite");
+    let outbox_file = config.outbox_file();
     let options =
         Options { path: outbox_file.clone(), limit: config.outbox_limit, max_pages: config.outbox_pages };
     let mut writer = Writer::open(&options).await?;

@@ -152,6 +152,13 @@ pub struct Reader {
     pub side: Side,
 }
 
+impl Config {
+    /// The outbox's database.
+    pub fn outbox_file(&self) -> PathBuf {
+        self.data.join("outbox.sqlite")
+    }
+}
+
 /// Why a configuration was refused.
 #[derive(Debug, Error)]
 pub enum ConfigError {

@@ -6,7 +6,7 @@ use serde_json::value::RawValue;
 use sqlx::{ConnectOptions, Row, SqliteConnection};
 use uplink::event::{LARGEST_BATCH, Received, Stream};
 
-use super::{OutboxError, index, schema};
+use super::{Levels, OutboxError, index, schema};
 
 /// Room for events in one batch, in bytes of JSON; the rest of [`uplink::wire::LARGEST`] is the batch's own frame.
 const BATCH_ROOM: usize = 56 * 1024;
@@ -26,6 +26,14 @@ impl Reader {
     pub async fn open(path: &Path) -> Result<Reader, OutboxError> {
         let options = schema::connect_options(path).create_if_missing(false).read_only(true);
         Ok(Reader { connection: options.connect().await? })
+    }
+
+    /// Epoch, highest numbers given and acknowledged, as they stand on the disk.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn levels(&mut self) -> Result<Levels, OutboxError> {
+        Ok(schema::levels(&mut self.connection).await?)
     }
 
     /// The events after a number, in order and without gaps, as many as fit one payload.

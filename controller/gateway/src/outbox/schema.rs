@@ -90,7 +90,7 @@ async fn prepare(options: &Options) -> Result<(SqliteConnection, Levels), sqlx::
     Ok((connection, levels))
 }
 
-async fn levels(connection: &mut SqliteConnection) -> Result<Levels, sqlx::Error> {
+pub(super) async fn levels(connection: &mut SqliteConnection) -> Result<Levels, sqlx::Error> {
     let epoch: i64 = sqlx::query_scalar("SELECT epoch FROM outbox").fetch_one(&mut *connection).await?;
     let rows = sqlx::query("SELECT last, acked FROM stream ORDER BY stream").fetch_all(connection).await?;
     let column = |name: &str| -> Result<[u64; 2], sqlx::Error> {

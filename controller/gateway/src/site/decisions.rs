@@ -216,7 +216,7 @@ impl Site {
         access.outcome = event::Outcome::Denied;
         access.reasons = answer.objections;
         self.event(now.utc.0, Body::Access(access));
-        self.refuse(asked.request.door, asked.request.side, Some(&asked.origin));
+        self.refuse_when_written(asked.request.door, asked.request.side, asked.origin);
     }
 
     pub(super) fn asks_expire(&mut self, now: Now) {
@@ -243,7 +243,7 @@ impl Site {
             self.observe(state::Event::Decided { request, decision: &decision });
             self.keep_tries(now, &decision);
             self.event(now.utc.0, Body::Access(access));
-            return self.refuse(door, side, Some(&origin));
+            return self.refuse_when_written(door, side, origin);
         };
         let driver = self.plan.driver(door).filter(|board| self.boards[board.0].online());
         if driver.is_none() {
@@ -253,7 +253,7 @@ impl Site {
                 .reasons
                 .push(trace::own_reason("board-offline", [("door", Fact::Int(door.0.cast_signed()))]));
             self.event(now.utc.0, Body::Access(access));
-            return self.refuse(door, side, Some(&origin));
+            return self.refuse_when_written(door, side, origin);
         }
         self.observe(state::Event::Decided { request, decision: &decision });
         self.keep_tries(now, &decision);
@@ -307,6 +307,11 @@ impl Site {
         };
         let command = ToBoard::Command { id: order, order: order_kind, for_ms };
         self.say(board, Say::Ours(command), order, RELEASE_LIFE);
+    }
+
+    /// A refusal is answered when it is on the disk, as a grant is: what somebody was told is in the record.
+    fn refuse_when_written(&mut self, door: DoorId, side: Side, origin: Origin) {
+        self.record.gathering.after.push(After::Refuse { door, side, origin });
     }
 
     pub(super) fn refuse(&mut self, door: DoorId, side: Side, origin: Option<&Origin>) {

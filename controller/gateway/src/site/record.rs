@@ -5,13 +5,15 @@
 
 use std::collections::{BTreeMap, VecDeque};
 
+use domain::ids::DoorId;
 use domain::policy::EntryRule;
+use domain::request::Side;
 use domain::state;
 use endpoints::Order;
 use uplink::command::Outcome;
 use uplink::event::{self, Body, ControllerChange};
 
-use super::decisions::Release;
+use super::decisions::{Origin, Release};
 use super::{BoardId, Effect, Now, Site, trace};
 use crate::outbox::{Entry, Kept, Write};
 
@@ -37,6 +39,8 @@ pub(super) struct Unit {
 pub(super) enum After {
     /// Release a door. Boxed: it is much larger than the others.
     Release(Box<Release>),
+    /// Answer a refusal.
+    Refuse { door: DoorId, side: Side, origin: Origin },
     /// Tell a board that its events are safe.
     AckBoard { board: BoardId, epoch: u32, up_to: u32 },
     /// Tell the centre what became of a command.
@@ -173,6 +177,7 @@ impl Site {
     fn follow(&mut self, now: Now, after: After) {
         match after {
             After::Release(release) => self.release(now, &release),
+            After::Refuse { door, side, origin } => self.refuse(door, side, Some(&origin)),
             After::AckBoard { board, epoch, up_to } => self.acknowledge_board(board, epoch, up_to),
             After::Result(outcome) => self.effects.push(Effect::Result(outcome)),
             After::Order { board, id, order, for_ms } => self.send_order(now, board, id, order, for_ms),
@@ -200,6 +205,7 @@ impl Site {
                         correct(&mut unit.events);
                     }
                 }
+                After::Refuse { door, side, origin } => self.refuse(door, side, Some(&origin)),
                 // The centre is told at once: a result says what happened, not that it is written down.
                 After::Result(outcome) => self.effects.push(Effect::Result(outcome)),
                 // An operator's word counts while nothing can be written, too.

@@ -58,7 +58,8 @@ impl Server {
         options
             .set_transport(Transport::Tls(TlsConfiguration::Rustls(Arc::new(tls(folder, "server")))))
             .set_clean_start(true)
-            .set_keep_alive(Duration::from_secs(5));
+            .set_keep_alive(Duration::from_secs(5))
+            .set_max_packet_size(Some(70_000));
         let (client, mut connection) = Client::new(options, 1_000);
         let known: Arc<Mutex<Known>> = Arc::default();
         let manners = Arc::new(Mutex::new(Manners::Honest));
