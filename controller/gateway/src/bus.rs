@@ -66,7 +66,7 @@ pub struct ToBus {
 #[derive(Debug)]
 pub enum FromBus {
     /// Something happened at a device.
-    Device(Event),
+    Device(Box<Event>),
     /// The port is usable.
     Up,
     /// It is not.
@@ -160,7 +160,7 @@ impl Bus {
                     Some(command) => {
                         let failed = EventKind::Failed(Token(command.token), Failure::Offline);
                         let event = Event { address: command.address, kind: failed };
-                        if self.events.send(FromBus::Device(event)).await.is_err() {
+                        if self.events.send(FromBus::Device(Box::new(event))).await.is_err() {
                             return false;
                         }
                     }
@@ -205,7 +205,7 @@ impl Bus {
                     *shows = shows.saturating_sub(1);
                     continue;
                 }
-                if self.events.send(FromBus::Device(event)).await.is_err() {
+                if self.events.send(FromBus::Device(Box::new(event))).await.is_err() {
                     return Ok(());
                 }
             }
@@ -257,7 +257,7 @@ impl Bus {
             };
             let event = Event { address, kind: EventKind::Failed(token, failure) };
             // When nobody listens any more the main loop ends by itself.
-            let _ = self.events.send(FromBus::Device(event)).await;
+            let _ = self.events.send(FromBus::Device(Box::new(event))).await;
         }
     }
 }

@@ -85,7 +85,23 @@ async fn talk(port: &mut SerialStream, bus: &Bus, device: &Device, window: Durat
             match event.kind {
                 EventKind::KeyInstalled | EventKind::Online { secure: true, .. } => return Ok(true),
                 EventKind::InstallWindowClosed => return Ok(false),
-                _ => {}
+                EventKind::Online { secure: false, .. }
+                | EventKind::Offline(_)
+                | EventKind::SecureChannelUp
+                | EventKind::Card(_)
+                | EventKind::FormattedCard(_)
+                | EventKind::Keys(_)
+                | EventKind::Inputs(_)
+                | EventKind::Outputs(_)
+                | EventKind::LocalStatus { .. }
+                | EventKind::Readers(_)
+                | EventKind::LineSettings(_)
+                | EventKind::Mfg { .. }
+                | EventKind::Other { .. }
+                | EventKind::Done(_)
+                | EventKind::Failed(..)
+                | EventKind::FileWanted { .. }
+                | EventKind::ForeignPanel => {}
             }
         }
         let wake = panel.poll_timeout().unwrap_or(until).min(until);

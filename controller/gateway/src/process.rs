@@ -203,9 +203,9 @@ impl Process {
                 Some(written) = sources.written.recv() => {
                     self.step(Input::Written { token: written.token, ok: written.result.is_ok() });
                 }
-                Some((bus, event)) = sources.buses.recv() => self.from_bus(bus, event),
-                Some(said) = sources.links.recv() => self.from_link(said),
-                Some(said) = sources.from_centre.recv() => self.from_centre(said),
+                Some((bus, event)) = sources.buses.recv() => self.bus_said(bus, event),
+                Some(said) = sources.links.recv() => self.link_said(said),
+                Some(said) = sources.from_centre.recv() => self.centre_said(said),
                 Some(input) = sources.from_store.recv() => self.step(input),
                 () = sleep_until(wake) => self.step(Input::Tick),
             }
@@ -278,27 +278,27 @@ impl Process {
         }
     }
 
-    fn from_bus(&mut self, bus: usize, said: FromBus) {
+    fn bus_said(&mut self, bus: usize, said: FromBus) {
         match said {
             FromBus::Up => self.step(Input::Bus { bus, up: true }),
             FromBus::Down => self.step(Input::Bus { bus, up: false }),
             FromBus::Device(event) => {
                 let board = self.addresses.iter().position(|it| *it == (bus, event.address));
                 if let Some(board) = board {
-                    self.step(Input::Heard(BoardId(board), event.kind));
+                    self.step(Input::Heard(BoardId(board), Box::new(event.kind)));
                 }
             }
         }
     }
 
-    fn from_link(&mut self, said: FromLink) {
+    fn link_said(&mut self, said: FromLink) {
         match said {
             FromLink::Up { link, vision, answers } => {
                 tracing::info!(vision, "a vision process is there");
                 self.answers.insert(link, (vision, answers));
             }
             FromLink::Said { link, vision, message: FromVision::Sighting(sighting) } => {
-                self.step(Input::Sighting { link, vision, sighting });
+                self.step(Input::Sighting { link, vision, sighting: Box::new(sighting) });
             }
             FromLink::Said { vision, message: FromVision::Camera { camera, up }, .. } => {
                 self.step(Input::Camera { vision, camera, up });
@@ -316,7 +316,7 @@ impl Process {
         }
     }
 
-    fn from_centre(&mut self, said: FromCentre) {
+    fn centre_said(&mut self, said: FromCentre) {
         match said {
             FromCentre::Up => return self.step(Input::Broker { up: true }),
             FromCentre::Down => return self.step(Input::Broker { up: false }),

@@ -119,7 +119,7 @@ impl Site {
             EventKind::Inputs(inputs) => self.inputs(now, board, &inputs),
             EventKind::LocalStatus { tamper, power } => self.local_status(now, board, tamper, power),
             EventKind::Mfg { oui: Oui(OUI), data, .. } if self.plan.is_ours(board) => {
-                self.from_board(now, board, &data)
+                self.board_said(now, board, &data)
             }
             EventKind::Done(token) => self.said(now, token.0),
             EventKind::Failed(token, failure) => self.not_said(now, board, token.0, failure),
@@ -186,7 +186,7 @@ impl Site {
         self.event(at, Body::Board(event::Board { bus, address, change }));
     }
 
-    fn from_board(&mut self, now: Now, board: BoardId, body: &[u8]) {
+    fn board_said(&mut self, now: Now, board: BoardId, body: &[u8]) {
         match FromBoard::decode(body) {
             Ok(FromBoard::Info(info)) => self.introduced(now, board, &info),
             Ok(FromBoard::Events { epoch, events }) => self.board_events(now, board, epoch, events),

@@ -62,7 +62,10 @@ pub(super) struct Asked {
 
 /// What came of the tracks seen lately, by camera. A new connection may be a new run of vision, which numbers anew.
 #[derive(Debug, Default)]
-pub(super) struct Tracks(BTreeMap<String, VecDeque<((LinkId, u64), TrackNow)>>);
+pub(super) struct Tracks(BTreeMap<String, VecDeque<Tracked>>);
+
+/// A connection's track, and what came of it.
+type Tracked = ((LinkId, u64), TrackNow);
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 enum TrackNow {

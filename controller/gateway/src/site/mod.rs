@@ -72,7 +72,7 @@ pub struct LinkId(pub u64);
 #[derive(Debug)]
 pub enum Input {
     /// Something happened at a board.
-    Heard(BoardId, osdp::cp::EventKind),
+    Heard(BoardId, Box<osdp::cp::EventKind>),
     /// A bus became usable or unusable.
     Bus {
         /// Which, in the order of [`Plan::buses`].
@@ -87,7 +87,7 @@ pub enum Input {
         /// The common name of the vision process.
         vision: String,
         /// What it saw.
-        sighting: Sighting,
+        sighting: Box<Sighting>,
     },
     /// A camera came or went.
     Camera {
@@ -262,7 +262,7 @@ impl Site {
         self.watch_clock(now);
         self.time_passed(now);
         match input {
-            Input::Heard(board, event) => self.heard(now, board, event),
+            Input::Heard(board, event) => self.heard(now, board, *event),
             Input::Bus { bus, up } => self.bus_changed(now, bus, up),
             Input::Sighting { link, vision, sighting } => self.sighted(now, link, &vision, &sighting),
             Input::Camera { vision, camera, up } => self.camera_changed(now, &vision, &camera, up),

@@ -47,7 +47,7 @@ fn strangers_and_malformed_frames_are_cut_off() {
         assert!(Vision::connect(folder, "vision-9", controller.link).await.is_err(), "not configured here");
         for bytes in [&b"\xFF\xFF\xFF\xFF"[..], b"\0\0\0\x02{}", b"\0\0\0\x05hello", b"\0\0\0\0"] {
             let vision = Vision::connect(folder, "vision-1", controller.link).await.expect("welcome");
-            assert!(vision.is_cut_off_after(bytes).await, "{bytes:?}");
+            assert!(vision.ends_after(bytes).await, "{bytes:?}");
         }
         let mut vision = Vision::connect(folder, "vision-1", controller.link).await.expect("welcome");
         assert!(vision.sees("lobby", known(ADA), true).await, "it still works");

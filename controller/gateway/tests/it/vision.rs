@@ -89,7 +89,7 @@ impl Vision {
     }
 
     /// Bytes as they are; says whether the controller ends the connection.
-    pub(crate) async fn is_cut_off_after(mut self, bytes: &[u8]) -> bool {
+    pub(crate) async fn ends_after(mut self, bytes: &[u8]) -> bool {
         let sent = self.stream.write_all(bytes).await.is_ok() && self.stream.flush().await.is_ok();
         let silence = Duration::from_secs(3);
         !sent || matches!(tokio::time::timeout(silence, self.receive()).await, Ok(Err(_)))
