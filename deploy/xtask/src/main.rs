@@ -6,6 +6,8 @@ mod machine;
 mod run;
 mod tests;
 
+use std::process::ExitCode;
+
 use anyhow::Result;
 use clap::{Parser, Subcommand};
 
@@ -64,7 +66,7 @@ fn main() -> Result<()> {
         What::Firmware => machine::firmware(),
         What::Demo(options) => {
             set_up(options.yes)?;
-            machine::firmware()?;
+            machine::emulated_firmware()?;
             machine::programs()?;
             building::demo::run(&options)
         }

@@ -43,7 +43,7 @@ fn open() -> Result<()> {
     println!("  the site's authority, for the browser: {}", building.site.path("site/pki/ca.pem").display());
     println!("  Ctrl-C stops everything.\n");
     let pictures = [
-        ("an employee walks up to the staff gate", Some("obama2.jpg")),
+        ("an employee walks up to the staff gate", Some("obama3.jpg")),
         ("nobody is there", None),
         ("a stranger walks up to the staff gate", Some("biden.jpg")),
         ("nobody is there", None),
@@ -55,9 +55,11 @@ fn open() -> Result<()> {
             None => building.camera.scene()?,
         };
         std::thread::sleep(PICTURE);
-        for (name, part) in
-            [("server", &mut building.server), ("controller", &mut building.controller), ("vision", &mut building.vision)]
-        {
+        for (name, part) in [
+            ("server", &mut building.server),
+            ("controller", &mut building.controller),
+            ("vision", &mut building.vision),
+        ] {
             if part.as_mut().is_some_and(|part| !part.is_alive()) {
                 bail!("the {name} has ended; its words are in {}", building.site.logs().display());
             }
@@ -79,7 +81,10 @@ fn scripted(report: Option<&Path>) -> Result<()> {
     building.stop()?;
     println!(
         "  {} events accepted, {} in the journal; frame to lock: median {:.0} ms of {}",
-        result.events_accepted, result.events_in_journal, result.frame_to_lock_ms.p50, result.frame_to_lock_ms.n
+        result.events_accepted,
+        result.events_in_journal,
+        result.frame_to_lock_ms.p50,
+        result.frame_to_lock_ms.n
     );
     if let Some(file) = report {
         let text = serde_json::to_string_pretty(&result)?;

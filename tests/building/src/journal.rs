@@ -75,7 +75,8 @@ pub fn wait_for(
             return Ok(found.clone());
         }
         if Instant::now() > end {
-            let came: Vec<_> = records.iter().map(|record| format!("{} {}", record.kind, record.body)).collect();
+            let came: Vec<_> =
+                records.iter().map(|record| format!("{} {}", record.kind, record.body)).collect();
             bail!("no record of {what} within {limit:?}; these came: {}", came.join("; "));
         }
         std::thread::sleep(POLL);

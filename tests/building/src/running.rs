@@ -8,7 +8,7 @@ use anyhow::{Context, Result};
 use emulator::{Board, Bus, Image, Pins, Setup};
 
 use crate::broker::Broker;
-use crate::camera::{Camera, fetched};
+use crate::camera::Camera;
 use crate::process::{Process, until};
 use crate::site::{Device, Site, output, program};
 
@@ -86,10 +86,9 @@ impl Building {
 
         if !site.path("imported").exists() {
             say("people, doors and rights");
+            let file = site.import_file()?;
             let mut import = Command::new(program("gatehouse-server")?);
-            import.args(["import", "--config"]).arg(site.server_configuration());
-            import.arg("--photos").arg(fetched()).arg(crate::root().join("deploy/demo/site.toml"));
-            output(&mut import)?;
+            output(import.args(["import", "--config"]).arg(site.server_configuration()).arg(file))?;
             std::fs::write(site.path("imported"), "")?;
         }
 

@@ -109,7 +109,12 @@ pub fn run(building: &mut Building, say: &mut dyn FnMut(&Step)) -> Result<Report
         steps: done,
         events_accepted: accepted,
         events_in_journal: in_journal,
-        frame_to_lock_ms: Latency { n: times.len(), p50: percentile(&mut times, 50), p95: percentile(&mut times, 95), stages },
+        frame_to_lock_ms: Latency {
+            n: times.len(),
+            p50: percentile(&mut times, 50),
+            p95: percentile(&mut times, 95),
+            stages,
+        },
     })
 }
 
@@ -119,7 +124,7 @@ pub fn run(building: &mut Building, say: &mut dyn FnMut(&Step)) -> Result<Report
 /// When the gate does not open.
 pub fn present_known_face(building: &mut Building) -> Result<Duration> {
     let before = Instant::now();
-    let shown = building.camera.show(&photographs().join("obama2.jpg"))?;
+    let shown = building.camera.show(&photographs().join("obama3.jpg"))?;
     let edge = building.lane.edge("open_entry", true, before, PIN).context("the gate did not open")?;
     building.camera.scene()?;
     let edge_utc = SystemTime::now().duration_since(UNIX_EPOCH)?.saturating_sub(edge.elapsed());
@@ -171,7 +176,7 @@ fn unknown_face(building: &mut Building, _: &mut Vec<f64>) -> Result<String> {
 fn printed_face(building: &mut Building, _: &mut Vec<f64>) -> Result<String> {
     let from = journal::end(&building.site)?;
     let before = Instant::now();
-    building.camera.print(&photographs().join("obama2.jpg"))?;
+    building.camera.print(&photographs().join("obama3.jpg"))?;
     let record = wait_for(&building.site, from, "the refusal", EVENT, |it| it.has_reason("face-not-live"));
     let still = nothing_opens(building, "open_entry", before);
     building.camera.scene()?;
@@ -276,11 +281,14 @@ fn unplugged(building: &mut Building, _: &mut Vec<f64>) -> Result<String> {
     let before = Instant::now();
     ensure!(building.bus.unplug(DOOR.name), "the door board is not on the bus");
     let wanted = json!({ "address": DOOR.address, "change": "offline" });
-    let offline = wait_for(&building.site, from, "the loss", EVENT.saturating_mul(2), |it| it.is("board", &wanted));
+    let offline =
+        wait_for(&building.site, from, "the loss", EVENT.saturating_mul(2), |it| it.is("board", &wanted));
     ensure!(building.bus.plug(DOOR.name), "the door board is not on the bus");
     let offline = offline?;
     let wanted = json!({ "address": DOOR.address, "change": "online" });
-    wait_for(&building.site, offline.seq, "the return", EVENT.saturating_mul(4), |it| it.is("board", &wanted))?;
+    wait_for(&building.site, offline.seq, "the return", EVENT.saturating_mul(4), |it| {
+        it.is("board", &wanted)
+    })?;
     if let Ok(edge) = building.door.edge("lock", true, before, Duration::ZERO) {
         bail!("the lock moved {:?} after the plug was pulled", edge - before);
     }
@@ -294,9 +302,10 @@ fn server_killed(building: &mut Building, _: &mut Vec<f64>) -> Result<String> {
     building.start_server()?;
     let time = opened?;
     let granted = json!({ "door": DOOR.door, "outcome": "granted" });
-    let record = wait_for(&building.site, from, "the grant made without it", EVENT.saturating_mul(2), |it| {
-        it.is("access", &granted)
-    })?;
+    let record =
+        wait_for(&building.site, from, "the grant made without it", EVENT.saturating_mul(2), |it| {
+            it.is("access", &granted)
+        })?;
     Ok(format!("opened in {} ms without it; told afterwards, journal #{}", time.as_millis(), record.seq))
 }
 
@@ -307,9 +316,10 @@ fn broker_killed(building: &mut Building, _: &mut Vec<f64>) -> Result<String> {
     building.start_broker()?;
     let time = opened?;
     let granted = json!({ "door": DOOR.door, "outcome": "granted" });
-    let record = wait_for(&building.site, from, "the grant made without it", EVENT.saturating_mul(3), |it| {
-        it.is("access", &granted)
-    })?;
+    let record =
+        wait_for(&building.site, from, "the grant made without it", EVENT.saturating_mul(3), |it| {
+            it.is("access", &granted)
+        })?;
     Ok(format!("opened in {} ms without it; told afterwards, journal #{}", time.as_millis(), record.seq))
 }
 
@@ -345,7 +355,8 @@ fn accepted(building: &Building) -> Result<u64> {
     let mut outbox = Command::new(program("gatehouse-controller")?);
     outbox.arg("--config").arg(building.site.path("controller/controller.toml")).arg("outbox");
     let counts: Value = serde_json::from_str(&output(&mut outbox)?)?;
-    let of = |stream: &str| counts[stream].as_u64().with_context(|| format!("the outbox does not count {stream}"));
+    let of =
+        |stream: &str| counts[stream].as_u64().with_context(|| format!("the outbox does not count {stream}"));
     Ok(of("urgent")? + of("bulk")?)
 }
 

@@ -78,8 +78,12 @@ impl Site {
         for name in ["", "controller/data", "vision", "boards", "logs"] {
             fs::DirBuilder::new().recursive(true).mode(0o700).create(folder.join(name))?;
         }
-        let ports =
-            Ports { console: free_port()?, broker: free_port()?, reader_link: free_port()?, embed: free_port()? };
+        let ports = Ports {
+            console: free_port()?,
+            broker: free_port()?,
+            reader_link: free_port()?,
+            embed: free_port()?,
+        };
         let site = Self { folder: folder.to_owned(), ports };
         site.make(database)?;
         fs::write(folder.join("ports"), serde_json::to_string(&ports)?)?;
@@ -137,12 +141,30 @@ impl Site {
         private(&self.path("first-login"), &serde_json::to_string(&login)?)?;
         for (name, folder) in [(CONTROLLER, "controller"), (VISION, "vision")] {
             let mut issue = Command::new(program("gatehouse-server")?);
-            issue.args(["pki", "issue", name, "--host", "127.0.0.1", "--directory"]).arg(self.path("site/pki"));
+            issue
+                .args(["pki", "issue", name, "--host", "127.0.0.1", "--directory"])
+                .arg(self.path("site/pki"));
             output(issue.arg("--out").arg(self.path(folder)))?;
             fs::copy(self.path("site/pki/ca.pem"), self.path(folder).join("ca.pem"))?;
         }
         let credential_key = fs::read(self.path("site/keys/credential.key"))?;
         private(&self.path("controller/credential.key"), &hex(&credential_key))
+    }
+
+    /// Lays the demonstration's site file beside the photographs it names; where it lies.
+    ///
+    /// # Errors
+    /// When it cannot be laid there.
+    pub fn import_file(&self) -> Result<PathBuf> {
+        let folder = self.path("import");
+        fs::create_dir_all(&folder)?;
+        let photographs = folder.join("photos");
+        if !photographs.exists() {
+            std::os::unix::fs::symlink(crate::camera::photographs(), &photographs)?;
+        }
+        let file = folder.join("site.toml");
+        fs::copy(crate::root().join("deploy/demo/site.toml"), &file)?;
+        Ok(file)
     }
 
     /// Writes the controller's configuration: one bus with these devices.
@@ -187,17 +209,20 @@ impl Site {
     pub fn configure_vision(&self, rtsp: &str) -> Result<PathBuf> {
         let Ports { broker, reader_link, embed, .. } = self.ports;
         let models = crate::camera::fetched().join("models");
+        let folder = self.path("vision");
         let text = format!(
             "name = \"{VISION}\"\nmodels = \"{}\"\n\n\
-             [tls]\nauthority = \"ca.pem\"\ncertificate = \"{VISION}.pem\"\nkey = \"{VISION}.key\"\n\n\
+             [tls]\nauthority = \"{folder}/ca.pem\"\ncertificate = \"{folder}/{VISION}.pem\"\n\
+             key = \"{folder}/{VISION}.key\"\n\n\
              [broker]\nhost = \"127.0.0.1\"\nport = {broker}\n\n\
-             [gallery]\nfile = \"gallery\"\nkey = \"gallery.key\"\n\n\
+             [gallery]\nfile = \"{folder}/gallery\"\nkey = \"{folder}/gallery.key\"\n\n\
              [service]\nlisten = \"127.0.0.1:{embed}\"\n\n\
              [[camera]]\nname = \"{CAMERA}\"\nrtsp = \"{rtsp}\"\n\
              controller = {{ name = \"{CONTROLLER}\", address = \"127.0.0.1:{reader_link}\" }}\n",
-            models.display()
+            models.display(),
+            folder = folder.display(),
         );
-        let file = self.path("vision/vision.toml");
+        let file = folder.join("vision.toml");
         fs::write(&file, text)?;
         Ok(file)
     }
