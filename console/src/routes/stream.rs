@@ -114,7 +114,7 @@ impl Follower {
                 }
                 _ = self.beat.tick() => {
                     self.beats += 1;
-                    if self.beats % SESSION_BEATS == 0 && !is_live(&self.console.kit, &self.session).await.ok()? {
+                    if self.beats.is_multiple_of(SESSION_BEATS) && !is_live(&self.console.kit, &self.session).await.ok()? {
                         return None;
                     }
                     let now = self.console.kit.now();

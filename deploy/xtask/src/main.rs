@@ -56,11 +56,21 @@ enum What {
     Bench(bench::Options),
 }
 
-fn main() -> Result<()> {
+fn main() -> ExitCode {
     rustls::crypto::ring::default_provider()
         .install_default()
         .expect("nothing else has installed a provider");
-    match Command::parse().what {
+    match carry_out(Command::parse().what) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("cargo xtask: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn carry_out(what: What) -> Result<()> {
+    match what {
         What::Setup { yes } => set_up(yes),
         What::Fetch { from } => fetch::all(from.as_deref()),
         What::Firmware => machine::firmware(),

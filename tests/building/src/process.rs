@@ -107,6 +107,16 @@ impl Process {
         self.lines.try_iter().collect()
     }
 
+    /// Waits until its log has `words`.
+    ///
+    /// # Errors
+    /// When it has not within `limit`.
+    pub fn log_says(&self, words: &str, limit: Duration) -> Result<()> {
+        until(&format!("{}: {words}", self.name), limit, || {
+            std::fs::read_to_string(&self.log).is_ok_and(|text| text.contains(words))
+        })
+    }
+
     /// Writes a line to its standard input.
     ///
     /// # Errors

@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context, Result};
@@ -21,6 +22,11 @@ pub const ARCHIVE: Device = Device { name: "archive-door", kind: "door", address
 
 /// Long enough for a busy machine to start a program.
 const START: Duration = Duration::from_secs(60);
+/// A speed gate's leaf from one limit to the other.
+const LEAF_MOVES: Duration = Duration::from_millis(300);
+/// How often the leaf follows its drive; asking stops the emulated board for a moment.
+const LEAF_LOOKS: Duration = Duration::from_millis(25);
+
 /// Long enough for a program to end by itself.
 const STOP: Duration = Duration::from_secs(5);
 
@@ -33,7 +39,7 @@ pub struct Building {
     /// The main door's board.
     pub door: Board,
     /// The staff gate's board.
-    pub lane: Board,
+    pub lane: Arc<Board>,
     /// The archive door's board: the same firmware as a host process.
     pub archive: Process,
     /// The camera at the staff gate.
@@ -64,7 +70,8 @@ impl Building {
         let bus = Bus::start()?;
         let port = bus.pty("controller")?;
         let door = emulated(&site, &bus, &DOOR)?;
-        let lane = emulated(&site, &bus, &LANE)?;
+        let lane = Arc::new(emulated(&site, &bus, &LANE)?);
+        leaf(&lane)?;
         let archive = simulated(&site, &bus, &ARCHIVE)?;
         let devices = [DOOR, LANE, ARCHIVE];
         let configuration = site.configure_controller(&port, &devices)?;
@@ -84,14 +91,6 @@ impl Building {
         let configuration = site.configure_vision(camera.address())?;
         let vision = started("vision", "gatehouse-vision", &configuration, &logs)?;
 
-        if !site.path("imported").exists() {
-            say("people, doors and rights");
-            let file = site.import_file()?;
-            let mut import = Command::new(program("gatehouse-server")?);
-            output(import.args(["import", "--config"]).arg(site.server_configuration()).arg(file))?;
-            std::fs::write(site.path("imported"), "")?;
-        }
-
         let mut building = Self {
             bus,
             door,
@@ -109,6 +108,13 @@ impl Building {
         building.start_server()?;
         say("controller");
         building.start_controller()?;
+        if !building.site.path("imported").exists() {
+            say("people, doors and rights");
+            let file = building.site.import_file()?;
+            let mut import = Command::new(program("gatehouse-server")?);
+            output(import.args(["import", "--config"]).arg(building.site.server_configuration()).arg(file))?;
+            std::fs::write(building.site.path("imported"), "")?;
+        }
         Ok(building)
     }
 
@@ -208,6 +214,35 @@ fn emulated(site: &Site, bus: &Bus, device: &Device) -> Result<Board> {
         bus: Some(bus.clone()),
         count_instructions: false,
     })?)
+}
+
+/// The lane's leaf, which QEMU does not have: it takes [`LEAF_MOVES`] from one limit to the other, wherever it is driven.
+fn leaf(lane: &Arc<Board>) -> Result<()> {
+    lane.press("leaf_closed")?;
+    let lane = Arc::downgrade(lane);
+    std::thread::spawn(move || {
+        let mut is_open = false;
+        while let Some(lane) = lane.upgrade() {
+            let driven = |output: &str| lane.is_on(output).unwrap_or(false);
+            let wanted = match (driven("open_entry") || driven("open_exit"), driven("close")) {
+                (true, _) => true,
+                (false, true) => false,
+                (false, false) => is_open,
+            };
+            if wanted != is_open {
+                let (from, to) =
+                    if wanted { ("leaf_closed", "leaf_open") } else { ("leaf_open", "leaf_closed") };
+                // A board without power finds its inputs so when it has power again.
+                let _ = lane.release(from);
+                std::thread::sleep(LEAF_MOVES);
+                let _ = lane.press(to);
+                is_open = wanted;
+            }
+            drop(lane);
+            std::thread::sleep(LEAF_LOOKS);
+        }
+    });
+    Ok(())
 }
 
 fn simulated(site: &Site, bus: &Bus, device: &Device) -> Result<Process> {

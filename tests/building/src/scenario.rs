@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::process::Command;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
-use anyhow::{Context, Result, bail, ensure};
+use anyhow::{Context, Result, anyhow, bail, ensure};
 use serde::Serialize;
 use serde_json::{Value, json};
 
@@ -19,6 +19,14 @@ const PIN: Duration = Duration::from_secs(3);
 const EVENT: Duration = Duration::from_secs(10);
 /// A stranger is watched for so long: nothing may move.
 const WATCH: Duration = Duration::from_secs(2);
+/// How often somebody presents a card before they give up: readers misread now and then.
+const LOOKS: u32 = 3;
+/// How long a door stands open when somebody walks through.
+const STEP: Duration = Duration::from_millis(400);
+/// How often the employee passes.
+const PRESENTATIONS: usize = 10;
+/// So long nobody stands before the camera between two people.
+const OUT_OF_SIGHT: Duration = Duration::from_millis(1500);
 /// A card of the demonstration's site: facility and number.
 const FACILITY: u8 = 12;
 
@@ -149,17 +157,41 @@ pub fn walk_in(building: &Building) -> Result<()> {
     Ok(())
 }
 
+/// Waits until vision has its copy of the gallery: the import ended a moment ago.
+fn faces_are_known(building: &mut Building) -> Result<()> {
+    let vision = building.vision.as_mut().context("vision is not running")?;
+    vision.log_says("gallery changed", EVENT.saturating_mul(3))
+}
+
 fn known_face(building: &mut Building, times: &mut Vec<f64>) -> Result<String> {
     let from = journal::end(&building.site)?;
-    let time = present_known_face(building)?;
-    times.push(time.as_secs_f64() * 1000.0);
-    walk_in(building)?;
+    faces_are_known(building)?;
+    for _ in 0..PRESENTATIONS {
+        times.push(pass_by_face(building)?.as_secs_f64() * 1000.0);
+    }
     let granted = json!({ "door": LANE.door, "outcome": "granted" });
     let record = wait_for(&building.site, from, "the grant", EVENT, |it| it.is("access", &granted))?;
     let passed = json!({ "door": LANE.door, "change": "passed" });
     wait_for(&building.site, from, "the passage", EVENT, |it| it.is("door", &passed))?;
+    let median = percentile(&mut times.clone(), 50);
+    Ok(format!("median {median:.0} ms from frame to lock of {PRESENTATIONS}, journal #{}", record.seq))
+}
+
+/// An employee walks up to the gate, in, and on; the time from the frame's emission to the lock's edge.
+///
+/// # Errors
+/// When the gate does not open, or does not close behind them.
+pub fn pass_by_face(building: &mut Building) -> Result<Duration> {
+    let time = present_known_face(building)?;
+    walk_in(building)?;
     building.lane.wait_output("open_entry", false, PIN.saturating_mul(4))?;
-    Ok(format!("{:.0} ms from frame to lock, journal #{}", time.as_secs_f64() * 1000.0, record.seq))
+    building
+        .lane
+        .wait_output("brake", true, PIN.saturating_mul(4))
+        .context("the gate did not close again")?;
+    // Vision takes the next face for another person once this one is out of sight.
+    std::thread::sleep(OUT_OF_SIGHT);
+    Ok(time)
 }
 
 fn unknown_face(building: &mut Building, _: &mut Vec<f64>) -> Result<String> {
@@ -187,8 +219,7 @@ fn printed_face(building: &mut Building, _: &mut Vec<f64>) -> Result<String> {
 fn card(building: &mut Building, _: &mut Vec<f64>) -> Result<String> {
     let from = journal::end(&building.site)?;
     let time = badge_at_the_main_door(building, 1001)?;
-    building.door.press("contact")?;
-    building.door.release("contact")?;
+    walk_through(building)?;
     building.door.wait_output("lock", false, PIN.saturating_mul(4)).context("the strike was not released")?;
     for change in ["opened", "closed"] {
         let wanted = json!({ "door": DOOR.door, "change": change });
@@ -197,21 +228,40 @@ fn card(building: &mut Building, _: &mut Vec<f64>) -> Result<String> {
     Ok(format!("{} ms from the last bit to the lock", time.as_millis()))
 }
 
-/// Presents a card at the main door; the time from its last bit to the lock's edge.
+/// Presents a card at the main door, again when nothing happens, as people do; the time from its last bit to the lock's edge.
 fn badge_at_the_main_door(building: &Building, number: u16) -> Result<Duration> {
-    let before = Instant::now();
-    building.door.present_wiegand(0, &wiegand26(FACILITY, number))?;
-    let read = Instant::now();
-    let edge = building.door.edge("lock", true, before, PIN).context("the door did not open")?;
-    Ok(edge.saturating_duration_since(read))
+    for _ in 0..LOOKS {
+        let before = Instant::now();
+        building.door.present_wiegand(0, &wiegand26(FACILITY, number))?;
+        let read = Instant::now();
+        if let Ok(edge) = building.door.edge("lock", true, before, PIN) {
+            return Ok(edge.saturating_duration_since(read));
+        }
+    }
+    bail!("the door did not open")
+}
+
+/// Somebody opens the main door and lets it fall shut.
+fn walk_through(building: &Building) -> Result<()> {
+    building.door.press("contact")?;
+    std::thread::sleep(STEP);
+    building.door.release("contact")?;
+    Ok(())
 }
 
 fn unknown_card(building: &mut Building, _: &mut Vec<f64>) -> Result<String> {
     let from = journal::end(&building.site)?;
     let before = Instant::now();
-    building.door.present_wiegand(0, &wiegand26(FACILITY, 4711))?;
-    let record =
-        wait_for(&building.site, from, "the refusal", EVENT, |it| it.has_reason("unknown-credential"))?;
+    let mut refused = Err(anyhow!("not presented"));
+    for _ in 0..LOOKS {
+        building.door.present_wiegand(0, &wiegand26(FACILITY, 4711))?;
+        refused =
+            wait_for(&building.site, from, "the refusal", PIN, |it| it.has_reason("unknown-credential"));
+        if refused.is_ok() {
+            break;
+        }
+    }
+    let record = refused?;
     if let Ok(edge) = building.door.edge("lock", true, before, Duration::ZERO) {
         bail!("the door opened {:?} after an unknown card", edge - before);
     }
@@ -246,7 +296,7 @@ fn request_to_exit(building: &mut Building, _: &mut Vec<f64>) -> Result<String> 
 }
 
 fn forced_door(building: &mut Building, _: &mut Vec<f64>) -> Result<String> {
-    let from = journal::end(&building.site)?;
+    let from = wait_for_locked(building)?;
     building.door.press("contact")?;
     let wanted = json!({ "door": DOOR.door, "change": "forced" });
     let record = wait_for(&building.site, from, "the forced door", EVENT, |it| it.is("door", &wanted));
@@ -256,23 +306,31 @@ fn forced_door(building: &mut Building, _: &mut Vec<f64>) -> Result<String> {
     Ok(format!("journal #{}", record?.seq))
 }
 
+/// Waits until the lock holds and the journal is quiet; where the journal then ends.
+fn wait_for_locked(building: &Building) -> Result<u64> {
+    building.door.wait_output("lock", false, PIN.saturating_mul(4))?;
+    std::thread::sleep(STEP.saturating_mul(3));
+    journal::end(&building.site)
+}
+
 fn fire(building: &mut Building, _: &mut Vec<f64>) -> Result<String> {
     let from = journal::end(&building.site)?;
     let before = Instant::now();
     building.door.press("fire")?;
     let edge = building.door.edge("lock", true, before, PIN)?;
-    let lane = building.lane.edge("open_exit", true, before, PIN).context("the zone's gate did not open");
+    let lane = building.lane.wait_output("brake", false, PIN).context("the zone's gate was not freed");
+    let freed = before.elapsed();
     let wanted = json!({ "door": DOOR.door, "change": "alarm" });
     wait_for(&building.site, from, "the fire", EVENT, |it| it.is("fire", &wanted))?;
     building.door.release("fire")?;
     let wanted = json!({ "door": DOOR.door, "change": "cleared" });
     wait_for(&building.site, from, "the end of the fire", EVENT, |it| it.is("fire", &wanted))?;
     building.door.wait_output("lock", false, EVENT)?;
-    let lane = lane?.saturating_duration_since(before);
+    lane?;
     Ok(format!(
         "{:.1} ms from contact to lock, {} ms to the zone's gate",
         (edge - before).as_secs_f64() * 1000.0,
-        lane.as_millis()
+        freed.as_millis()
     ))
 }
 
@@ -325,8 +383,7 @@ fn broker_killed(building: &mut Building, _: &mut Vec<f64>) -> Result<String> {
 
 fn opens_and_closes(building: &mut Building) -> Result<Duration> {
     let time = badge_at_the_main_door(building, 1001)?;
-    building.door.press("contact")?;
-    building.door.release("contact")?;
+    walk_through(building)?;
     building.door.wait_output("lock", false, PIN.saturating_mul(4))?;
     Ok(time)
 }

@@ -30,6 +30,9 @@ const LONGEST_FLASH_PATH: usize = 254;
 const PORT_BASES: [u32; 7] =
     [0x4000_4000, 0x4000_5000, 0x4000_6000, 0x4000_7000, 0x4002_4000, 0x4002_5000, 0x4002_6000];
 
+/// Between two bits of a card. Readers pause 1 to 20 ms; an emulated board on a busy host may need some of that to wake up.
+const WIEGAND_PAUSE: Duration = Duration::from_millis(5);
+
 /// The data register's offset that shows all pins of a port.
 const ALL_PINS: u32 = 0xFF << 2;
 
@@ -191,7 +194,7 @@ impl Board {
         Ok(named.collect())
     }
 
-    /// Presents a card to Wiegand reader `reader`: the bits in order, one falling edge each, about a millisecond apart.
+    /// Presents a card to Wiegand reader `reader`: the bits in order, one falling edge each, [`WIEGAND_PAUSE`] apart.
     pub fn present_wiegand(&self, reader: usize, bits: &[bool]) -> Result<(), EmulatorError> {
         let none = || EmulatorError::NoFunction { kind: "Wiegand reader", name: reader.to_string() };
         let (zeros, ones) = *self.setup.pins.wiegand.get(reader).ok_or_else(none)?;
@@ -200,7 +203,7 @@ impl Board {
             let pin = if *bit { ones } else { zeros };
             wires.set(pin, false)?;
             wires.set(pin, true)?;
-            thread::sleep(Duration::from_millis(1));
+            thread::sleep(WIEGAND_PAUSE);
         }
         Ok(())
     }

@@ -21,7 +21,7 @@ use crate::config::Broker;
 use crate::frames::Newest;
 use crate::replica::{Gathering, Replica, Vault};
 
-const HAVE: Duration = Duration::from_secs(60);
+const HAVE: Duration = Duration::from_secs(10);
 const KEEP_ALIVE: Duration = Duration::from_secs(5);
 const PAUSE: Duration = Duration::from_millis(500);
 const LONGEST_PAUSE: Duration = Duration::from_secs(10);

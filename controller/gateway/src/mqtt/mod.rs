@@ -42,7 +42,7 @@ const PAUSES: [Duration; 5] = [
 /// A dead broker is noticed after about this long.
 const KEEP_ALIVE: Duration = Duration::from_secs(5);
 /// What is held is said again so often.
-const HAVE: Duration = Duration::from_secs(60);
+const HAVE: Duration = Duration::from_secs(10);
 /// Between attempts to read or publish that found no room.
 const AGAIN: Duration = Duration::from_millis(20);
 

@@ -1,7 +1,7 @@
 //! Replicas: the controller's policy and vision's gallery, kept by version, sent as differences, applied whole or not at
 //! all.
 //!
-//! A device says what it [`Have`]s (at start, after each change, every minute). The server answers with the [`Chunk`]s
+//! A device says what it [`Have`]s (at start, after each change, every 10 s). The server answers with the [`Chunk`]s
 //! from that version to the newest, or, when it no longer knows the difference or the digests disagree, with the whole
 //! content (`from` absent). The device gathers all parts, checks the [`Digest`], applies in one transaction and says
 //! again what it has. Rows travel and are stored as the text they were written in, so both ends hash the same bytes.
