@@ -1,6 +1,6 @@
-//! The other language, remembered by the browser.
+//! The other language, remembered by the browser. It changes nothing else, so a link does it.
 
-use axum::Form;
+use axum::extract::Query;
 use axum::http::{HeaderMap, header};
 use axum::response::{AppendHeaders, IntoResponse, Redirect, Response};
 use serde::Deserialize;
@@ -12,7 +12,7 @@ pub(super) struct Given {
     to: String,
 }
 
-pub(super) async fn change(headers: HeaderMap, Form(given): Form<Given>) -> Response {
+pub(super) async fn change(headers: HeaderMap, Query(given): Query<Given>) -> Response {
     let language = Language::of_tag(&given.to);
     let cookie = format!("{COOKIE}={language}; Path=/; Max-Age=31536000; Secure; HttpOnly; SameSite=Lax");
     let to = back(&headers).unwrap_or_else(|| "/".to_owned());

@@ -62,6 +62,16 @@ pub(super) async fn enter(
     html(status, &Login { page, name: given.name, refusal: Some(refusal.into_owned()) })
 }
 
+/// Opens a session for an operator whose password has just been checked and changed.
+pub(super) async fn open(console: &Console, name: &str, password: &str, peer: SocketAddr) -> Response {
+    match sign_in(&console.kit, name, password, &peer.ip().to_string()).await {
+        Ok(session) => {
+            (AppendHeaders([(header::SET_COOKIE, session.set_cookie)]), Redirect::to("/")).into_response()
+        }
+        Err(_) => Redirect::to(LOGIN_PATH).into_response(),
+    }
+}
+
 pub(super) async fn leave(
     State(console): State<Console>,
     SignedIn(operator): SignedIn,

@@ -30,12 +30,13 @@ pub(crate) fn all(console: &Console) -> Router<Console> {
         .route(LOGIN_PATH, get(login::show).post(login::enter))
         .route("/sign-out", post(login::leave))
         .route(PASSWORD_PATH, get(password::show).post(password::change))
-        .route("/language", post(language::change))
+        .route("/language", get(language::change))
         .layer(middleware::from_fn_with_state(console.clone(), problem::as_page));
     pages
         .route("/assets/console.css", get(assets::style))
         .route("/assets/live.js", get(assets::script))
         .route("/assets/icon.svg", get(assets::icon))
+        .route("/favicon.ico", get(assets::icon))
         .route("/assets/shapes.svg", get(assets::shapes))
 }
 

@@ -1,14 +1,17 @@
 //! Choosing a password: the first thing after the first sign-in.
 
+use std::net::SocketAddr;
+
 use askama::Template;
 use axum::Form;
-use axum::extract::State;
+use axum::extract::{ConnectInfo, State};
 use axum::http::{HeaderMap, StatusCode};
-use axum::response::{IntoResponse, Redirect, Response};
+use axum::response::{IntoResponse, Response};
 use kit::auth::{OperatorError, SignedIn, change_password};
 use kit::problem::Problem;
 use serde::Deserialize;
 
+use super::login;
 use crate::Console;
 use crate::page::{PASSWORD_LENGTH, Page, html};
 
@@ -44,10 +47,11 @@ pub(super) async fn show(
 pub(super) async fn change(
     State(console): State<Console>,
     SignedIn(operator): SignedIn,
+    ConnectInfo(peer): ConnectInfo<SocketAddr>,
     headers: HeaderMap,
     Form(given): Form<Given>,
 ) -> Response {
-    let id = operator.id;
+    let (id, name) = (operator.id, operator.name.clone());
     let page = console.page(&headers, Some(operator));
     let refusal = if given.new != given.again {
         page.say("password-differs")
@@ -55,7 +59,8 @@ pub(super) async fn change(
         page.say_with("password-unfit", "length", PASSWORD_LENGTH)
     } else {
         match change_password(&console.kit, id, &given.present, &given.new).await {
-            Ok(()) => return Redirect::to("/").into_response(),
+            // The change ended every session, this one too: the next begins at once.
+            Ok(()) => return login::open(&console, &name, &given.new, peer).await,
             Err(OperatorError::WrongPassword) => page.say("password-wrong"),
             Err(OperatorError::Password(_)) => page.say_with("password-unfit", "length", PASSWORD_LENGTH),
             Err(error) => return Problem::from(error).into_response(),
