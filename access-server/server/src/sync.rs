@@ -16,7 +16,7 @@ use uplink::wire;
 
 use crate::slices;
 
-/// What devices said that is not yet looked at; they say it again every minute.
+/// What devices said that is not yet looked at; they say it again every ten seconds.
 pub const QUEUE: usize = 1024;
 /// Devices remembered.
 const DEVICES: usize = 4096;

@@ -328,7 +328,7 @@ impl Process {
             FromCentre::Answer(answer) => self.step(Input::Answer(answer)),
             FromCentre::Command(command) => self.step(Input::Command(command)),
             FromCentre::Chunk(chunk) => {
-                // What finds no place is offered again: the server is told every minute what is held.
+                // What finds no place is offered again: the server is told every ten seconds what is held.
                 let _ = self.chunks.try_send(*chunk);
             }
             FromCentre::Up | FromCentre::Down | FromCentre::Heard => {}
