@@ -4,9 +4,10 @@ use endpoints::supervision::{Contact, Windows};
 use endpoints::vendor::{BoardSettings, Kind, Reset, What};
 use endpoints::{Command, Link, Outcome, Sense};
 use heapless::{Deque, Vec};
-use osdp::{Address, Baud, Identity, Key, Nonces, Oui, Pd, PdConfig, PdSecurity, RawCard, Reply, function};
+use osdp::{Address, Baud, Identity, Nonces, Oui, Pd, PdConfig, PdSecurity, RawCard, Reply, function};
 
 use crate::endpoint::{Endpoint, Given, Happening, Shape, shape};
+use crate::install::{Button, Window};
 use crate::job::{Done, Job, ListHead, Restored};
 use crate::journal::Journal;
 use crate::lamps::{Lamps, Text, red_green};
@@ -107,6 +108,10 @@ pub struct Board {
     in_flight: Option<InFlight>,
     restored: bool,
     pub(crate) untold_status: UntoldStatus,
+    pub(crate) button: Button,
+    pub(crate) window: Window,
+    /// What the secure channel's random numbers begin with.
+    pub(crate) seed: [u8; 16],
     /// Reads that no card was made of, since start.
     bad_reads: u32,
 }
@@ -153,6 +158,7 @@ enum InFlight {
     Acked(u32),
     Fetch,
     Lookup,
+    EraseKey,
     /// What the panel waits for.
     Expected,
 }
@@ -192,6 +198,9 @@ impl Board {
             in_flight: None,
             restored: false,
             untold_status: UntoldStatus::default(),
+            button: Button::Unheard,
+            window: Window::Closed,
+            seed: [0; 16],
             bad_reads: 0,
             setup,
         };
@@ -210,11 +219,8 @@ impl Board {
             self.endpoint.set_settings(settings.kind);
         }
         self.local.list = restored.list;
-        let security = match (restored.key, self.setup.allow_clear) {
-            (Some(key), false) => PdSecurity::Required(Key::new(key)),
-            (None, false) => PdSecurity::Install,
-            (key, true) => PdSecurity::Optional(key.map(Key::new)),
-        };
+        self.seed = restored.seed;
+        let security = self.security(now, restored.key);
         self.pd = Some(Pd::new(self.peripheral(security), Nonces::new(restored.seed)));
         self.restored = true;
         self.settle(now);
@@ -286,7 +292,9 @@ impl Board {
         };
         let journal = self.subscribed.then(|| self.journal.deadline()).flatten();
         let pd = self.pd.as_ref().and_then(Peripheral::poll_timeout);
-        [lines, wiegand, lamps, sounder, link, journal, pd, self.endpoint.deadline()]
+        let install = self.button.deadline();
+        let window = self.window.deadline();
+        [lines, wiegand, lamps, sounder, link, journal, pd, install, window, self.endpoint.deadline()]
             .into_iter()
             .flatten()
             .min()
@@ -322,12 +330,13 @@ impl Board {
         if !self.restored || self.in_flight.is_some() {
             return None;
         }
-        let job = self.jobs.pop_front().or_else(|| self.journal.job())?;
+        let job = self.jobs.pop_front().or_else(|| self.journal.job()).or_else(|| self.erasure())?;
         self.in_flight = Some(match &job {
             Job::Append(event) => InFlight::Append(*event),
             Job::Acked { up_to } => InFlight::Acked(*up_to),
             Job::Fetch { .. } => InFlight::Fetch,
             Job::Lookup { .. } => InFlight::Lookup,
+            Job::EraseKey => InFlight::EraseKey,
             Job::SaveKey(_) | Job::SaveSettings(_) | Job::ListPiece { .. } => InFlight::Expected,
         });
         Some(job)
@@ -344,6 +353,7 @@ impl Board {
             (Some(InFlight::Fetch), Done::Fetched(events)) => self.journal.fetched(&events),
             (Some(InFlight::Fetch), _) => self.journal.fetch_failed(),
             (Some(InFlight::Lookup), done) => self.looked(now, done == Done::Looked(true)),
+            (Some(InFlight::EraseKey), done) => self.erased(now, &done),
             (Some(InFlight::Expected), done) => self.answer_expected(now, done),
             (None, _) => {}
         }
@@ -447,7 +457,7 @@ impl Board {
     }
 
     /// Everything that follows from what came in, in order: inputs first, then the bus, then what is shown.
-    fn settle(&mut self, now: u64) {
+    pub(crate) fn settle(&mut self, now: u64) {
         for number in 0..self.shape().inputs {
             let before = self.sense(number);
             let settled = self.lines.get_mut(usize::from(number)).and_then(|line| line.settle(now));
@@ -455,6 +465,7 @@ impl Board {
                 self.counts(now, number, before, sense);
             }
         }
+        self.watch_install(now);
         self.step(now, Given::Tick);
         for reader in 0..self.setup.readers {
             let read = self.wiegand.get_mut(usize::from(reader)).and_then(|w| w.settle(now));

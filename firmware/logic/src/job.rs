@@ -27,6 +27,8 @@ pub enum Job {
     },
     /// Keep this secure-channel key.
     SaveKey([u8; 16]),
+    /// Forget the secure-channel key.
+    EraseKey,
     /// Keep these settings.
     SaveSettings(BoardSettings),
     /// A piece of a whitelist file; at offset 0 a new file begins, after its last byte it is checked.
@@ -58,6 +60,7 @@ impl core::fmt::Debug for Job {
             Job::Fetch { from } => write!(f, "Fetch {{ from: {from} }}"),
             Job::Acked { up_to } => write!(f, "Acked {{ up_to: {up_to} }}"),
             Job::SaveKey(_) => f.write_str("SaveKey"),
+            Job::EraseKey => f.write_str("EraseKey"),
             Job::SaveSettings(settings) => write!(f, "SaveSettings({settings:?})"),
             Job::ListPiece { offset, total, data, .. } => {
                 write!(f, "ListPiece {{ {} bytes at {offset} of {total} }}", data.len())
@@ -82,6 +85,8 @@ pub enum Done {
     Acked,
     /// The key is kept.
     KeySaved,
+    /// No key is kept any more.
+    KeyErased,
     /// The settings are kept.
     SettingsSaved,
     /// The piece is kept, more is wanted.

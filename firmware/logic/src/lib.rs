@@ -10,6 +10,7 @@
 
 mod board;
 mod endpoint;
+mod install;
 mod job;
 mod journal;
 mod lamps;
@@ -20,6 +21,7 @@ pub mod storage;
 mod wiegand;
 
 pub use board::{Board, InputSetup, Outputs, Setup};
+pub use install::{BUTTON_HELD_US, INSTALL_WINDOW_US};
 pub use job::{Done, Job, ListHead, MAX_FETCH, MAX_PIECE, Restored};
 pub use lamps::{MAX_TEXT, Text};
 pub use storage::{Layout, LayoutError, Storage};

@@ -82,6 +82,7 @@ impl Site {
             | What::WhitelistRejected
             | What::Configured { .. }
             | What::KeyChanged
+            | What::KeyReset
             | What::Unknown(_) => {
                 tracing::info!(board = %self.plan.board(board).name, ?what, "a board reports");
             }

@@ -127,6 +127,11 @@ impl<F: NorFlash> Storage<F> {
                 Some(()) => Done::KeySaved,
                 None => Done::Failed,
             },
+            // Nothing, kept as the key: the map takes an entry back only on flash that is written twice.
+            Job::EraseKey => match self.store(state::KEY, &[]).await {
+                Some(()) => Done::KeyErased,
+                None => Done::Failed,
+            },
             Job::SaveSettings(settings) => match self.save_settings(&settings).await {
                 Some(()) => Done::SettingsSaved,
                 None => Done::Failed,

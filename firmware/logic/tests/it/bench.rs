@@ -189,6 +189,12 @@ impl Bench {
         self.wire = Wire::Connected;
     }
 
+    /// Another controller in the place of this one.
+    pub(crate) fn connect_another(&mut self, security: DeviceSecurity) {
+        self.panel = Cp::new(BusConfig::new(Baud::new(115_200).unwrap()), Nonces::new([4; 16]));
+        self.connect(security);
+    }
+
     pub(crate) fn cut_wire(&mut self) {
         self.wire = Wire::Cut;
     }
@@ -376,6 +382,12 @@ impl Bench {
     /// An input's level, held until told otherwise.
     pub(crate) fn input(&mut self, number: u8, active: bool) {
         self.board.handle_input(self.now, number, active);
+        self.turn();
+    }
+
+    /// The reset button's state.
+    pub(crate) fn button(&mut self, pressed: bool) {
+        self.board.handle_button(self.now, pressed);
         self.turn();
     }
 

@@ -4,8 +4,10 @@
 
 mod bench;
 mod flash;
+mod install;
 mod lane;
 mod link;
 mod local;
 mod power;
 mod site;
+mod status;

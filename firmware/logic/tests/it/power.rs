@@ -65,6 +65,7 @@ impl Known {
             (Job::Append(event), Done::Appended { .. }) => self.newest = event.seq,
             (Job::Acked { up_to }, Done::Acked) => self.acked = up_to,
             (Job::SaveKey(key), Done::KeySaved) => self.key = Some(key),
+            (Job::EraseKey, Done::KeyErased) => self.key = None,
             (Job::SaveSettings(settings), Done::SettingsSaved) => self.settings = Some(settings),
             (Job::ListPiece { .. }, Done::PieceTaken) => {}
             (Job::ListPiece { .. }, Done::ListInForce(head)) => self.list = head.header.list,
@@ -91,6 +92,7 @@ impl Known {
         assert!([self.acked, acked].contains(&restored.acked));
         let key = match self.under_way {
             Some(Job::SaveKey(key)) => Some(key),
+            Some(Job::EraseKey) => None,
             _ => self.key,
         };
         assert!(restored.key == self.key || restored.key == key);
@@ -131,7 +133,7 @@ fn pieces(file: &[u8], newest: u32) -> Vec<Job> {
         .collect()
 }
 
-/// A bit of a board's life: events over a page's end, acknowledgements, a new key, new settings, a new list.
+/// A bit of a board's life: events over a page's end, acknowledgements, its key erased and a new one, new settings, a new list.
 fn life(known: &Known) -> Vec<Job> {
     let mut jobs = Vec::new();
     for n in 1..=50 {
@@ -140,6 +142,7 @@ fn life(known: &Known) -> Vec<Job> {
             jobs.push(Job::Acked { up_to: known.newest + n - 3 });
         }
         if n == 20 {
+            jobs.push(Job::EraseKey);
             jobs.push(Job::SaveKey([0x77; 16]));
             jobs.push(Job::SaveSettings(BoardSettings {
                 offline_after_s: 9,

@@ -70,6 +70,8 @@ pub enum What {
     },
     /// The secure-channel key was changed.
     KeyChanged,
+    /// Somebody at the board held its reset button: its key is erased once this is kept, and it waits for a new one.
+    KeyReset,
     /// At the door.
     Door(door::Event),
     /// In the lane.
@@ -174,6 +176,7 @@ impl What {
                 w.u64(digest)
             }
             What::KeyChanged => w.u8(11),
+            What::KeyReset => w.u8(12),
             What::Door(event) => write_door(w, event),
             What::Lane(event) => write_lane(w, event),
             What::Unknown(kind) => w.u8(kind),
@@ -194,6 +197,7 @@ impl What {
             9 => What::WhitelistRejected,
             10 => What::Configured { digest: r.u64()? },
             11 => What::KeyChanged,
+            12 => What::KeyReset,
             32..=63 => return read_door(kind, r),
             64..=95 => return read_lane(kind, r),
             unknown => return Ok(What::Unknown(unknown)),
