@@ -20,6 +20,7 @@ fn generate(map: &Pinmap, target: &Target) -> Result<String, Box<dyn Error>> {
     for (name, input) in map.inputs_in_order() {
         writeln!(text, "        ({}, {}), // {name}", pin(&target.pins[name])?, input.active.is_high())?;
     }
+    writeln!(text, "        ({}, {}), // key button", pin(&target.key_button)?, target.address_on.is_high())?;
     writeln!(text, "    ],\n    outputs: &[")?;
     for (name, output) in &outputs {
         writeln!(text, "        ({}, {}), // {name}", pin(&target.pins[*name])?, output.active.is_high())?;

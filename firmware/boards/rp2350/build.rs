@@ -21,10 +21,13 @@ fn generate(map: &Pinmap, target: &Target) -> Result<String, Box<dyn Error>> {
         text,
         "macro_rules! serial {{ ($p:ident) => {{ ($p.UART0, {tx}, {rx}, Output::new({enable}, Level::Low)) }} }}"
     )?;
-    writeln!(text, "/// Inputs by number.\nmacro_rules! lines {{ ($p:ident) => {{ [")?;
+    writeln!(text, "/// Inputs by number, and the reset button.\nmacro_rules! lines {{ ($p:ident) => {{ [")?;
     for (name, input) in map.inputs_in_order() {
         writeln!(text, "    {}, // {name}", line(&target.pins[name], input, target.supervised)?)?;
     }
+    let (pull, on_high) = (target.address_pull.name(), target.address_on.is_high());
+    let button = taken(&target.key_button)?;
+    writeln!(text, "    Line::Plain(Input::new({button}, Pull::{pull}), {on_high}), // key button")?;
     writeln!(text, "] }} }}\n/// Outputs by number, safe, and whether each is on when high.")?;
     writeln!(text, "macro_rules! outputs {{ ($p:ident) => {{ [")?;
     for (name, output) in map.outputs_in_order() {

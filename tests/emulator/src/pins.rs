@@ -7,6 +7,8 @@ use pinmap::{Level, Pinmap};
 use crate::{EmulatorError, boards_folder};
 
 const TARGET: &str = "qemu-lm3s6965";
+/// The name by which a test presses the reset button.
+const KEY_BUTTON: &str = "key_button";
 
 /// A pin of the part: port 0..=6 (A to G), number 0..=7.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -61,6 +63,10 @@ impl Pins {
         for (name, input) in map.inputs_in_order() {
             inputs.insert(name.to_owned(), line(name, input.active)?);
         }
+        inputs.insert(
+            KEY_BUTTON.to_owned(),
+            Line { pin: pin(&target.key_button)?, active_high: target.address_on == Level::High },
+        );
         let mut outputs = BTreeMap::new();
         let mut first = None;
         for (name, output) in map.outputs_in_order() {

@@ -26,7 +26,7 @@ const FIRST_SERIAL: u32 = 0x4C4D_0000;
 pub struct Map {
     /// What does not depend on the part.
     pub model: &'static Model,
-    /// Inputs by number, and whether each is active when high.
+    /// Inputs by number, then the reset button, and whether each is active when high.
     pub inputs: &'static [(Pin, bool)],
     /// Outputs by number, and whether each is on when high.
     pub outputs: &'static [(Pin, bool)],

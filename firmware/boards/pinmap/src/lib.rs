@@ -112,6 +112,8 @@ pub struct Target {
     pub address_pull: Pull,
     /// The address with all switches off.
     pub address_base: u8,
+    /// The button under the cover that resets the key; read like an address switch.
+    pub key_button: String,
     /// The status lamp.
     pub status_led: String,
     /// Its level when lit.
@@ -263,7 +265,7 @@ impl Pinmap {
 impl Target {
     /// Every pin the target uses.
     fn all_pins(&self) -> impl Iterator<Item = &str> {
-        [&self.uart_tx, &self.uart_rx, &self.rs485_de, &self.status_led]
+        [&self.uart_tx, &self.uart_rx, &self.rs485_de, &self.key_button, &self.status_led]
             .into_iter()
             .chain(self.wiegand.iter().flat_map(|reader| [&reader.d0, &reader.d1]))
             .chain(&self.address)

@@ -34,7 +34,7 @@ pub type Lines = Vec<Line<<Voltages as Converter>::Channel, Input<'static>>, MAX
 pub struct Hardware {
     /// What does not depend on the chip.
     pub model: &'static Model,
-    /// Inputs by number.
+    /// Inputs by number, and the reset button.
     pub lines: Lines,
     /// Outputs by number, safe, and whether each is on when high.
     pub outputs: Vec<(Output<'static>, bool), MAX_LINES>,

@@ -51,7 +51,7 @@ impl Default for Exchange {
 
 /// The hardware of a board's loop.
 pub struct Parts<L, R, O: 'static> {
-    /// Its inputs.
+    /// Its inputs by number, and after them its reset button.
     pub lines: L,
     /// What counts as a change of each.
     pub setups: &'static [InputSetup],
@@ -169,6 +169,14 @@ fn look<L: Lines, R, O>(
             Level::Voltage(reading) => board.handle_reading(now, input, reading),
         }
     }
+    let button = parts.setups.len();
+    let Some(level @ Level::Plain(pressed)) = parts.lines.look(button) else { return };
+    match known.get_mut(button) {
+        Some(before) if *before == level => return,
+        Some(before) => *before = level,
+        None => known.push(level).expect("fewer than the most lines"),
+    }
+    board.handle_button(now, pressed);
 }
 
 fn wiegand(board: &mut Board, edge: WiegandEdge) {
