@@ -26,15 +26,8 @@ use crate::{Bus, EmulatorError, Image, Pins};
 const SOCKETS_WITHIN: Duration = Duration::from_secs(20);
 /// The firmware's path buffer, less its final zero.
 const LONGEST_FLASH_PATH: usize = 254;
-/// Ports of the part, and where their data registers are.
-const PORT_BASES: [u32; 7] =
-    [0x4000_4000, 0x4000_5000, 0x4000_6000, 0x4000_7000, 0x4002_4000, 0x4002_5000, 0x4002_6000];
-
 /// Between two bits of a card. Readers pause 1 to 20 ms; an emulated board on a busy host may need some of that to wake up.
 const WIEGAND_PAUSE: Duration = Duration::from_millis(5);
-
-/// The data register's offset that shows all pins of a port.
-const ALL_PINS: u32 = 0xFF << 2;
 
 /// The file of [`Board::trace`], in the emulator's folder.
 const TRACE: &str = "trace";
@@ -298,14 +291,15 @@ impl Board {
             .tempdir()
             .map_err(EmulatorError::io("temporary folder"))?;
         let started = Instant::now();
-        let mut process = Process::start(folder.path(), self.arguments()?)?;
+        let program = self.setup.pins.machine.program().ok_or(EmulatorError::NoNewerQemu)?;
+        let mut process = Process::start(&program, folder.path(), self.arguments()?)?;
         let console = Console::reading(process.0.stderr.take().expect("piped"));
         let mut reach = |name: &str| connect(&folder.path().join(name), &mut process, &console);
         let uart = reach("uart")?;
         let (qmp, events) = Qmp::over(reach("qmp")?)?;
         let qtest = Qtest::over(reach("qtest")?, Arc::new(Edges::default()))?;
         let wires = Arc::new(Wires {
-            ports: ports(&qmp)?,
+            ports: self.setup.pins.machine.ports(&qmp)?,
             qtest,
             qmp,
             address: self.setup.address - self.setup.pins.address_base,
@@ -329,14 +323,14 @@ impl Board {
         let flash = flash.to_str().filter(|path| path.len() <= LONGEST_FLASH_PATH);
         let flash = flash.ok_or_else(|| EmulatorError::FlashPath(setup.flash.clone()))?.replace(',', ",,");
         let image = std::path::absolute(&setup.image.path).map_err(EmulatorError::io("image path"))?;
-        let mut arguments: Vec<OsString> =
-            "-M lm3s6965evb -accel tcg -nodefaults -display none -monitor none -S \
+        let mut arguments: Vec<OsString> = "-accel tcg -nodefaults -display none -monitor none -S \
              -action reboot=shutdown,shutdown=pause \
              -chardev socket,id=bus,path=uart,server=on,wait=off -serial chardev:bus \
              -qtest unix:qtest,server=on,wait=off -qtest-log none -qmp unix:qmp,server=on,wait=off"
-                .split_whitespace()
-                .map(OsString::from)
-                .collect();
+            .split_whitespace()
+            .map(OsString::from)
+            .collect();
+        arguments.extend(["-M", setup.pins.machine.name()].map(OsString::from));
         arguments.push("-semihosting-config".into());
         arguments.push(format!("enable=on,target=native,arg={flash}").into());
         if setup.count_instructions {
@@ -377,8 +371,8 @@ impl Wires {
     }
 
     fn is_on(&self, line: Line) -> Result<bool, EmulatorError> {
-        let data = self.qtest.read_word(PORT_BASES[line.pin.port] + (4 << line.pin.number))?;
-        Ok((data != 0) == line.active_high)
+        let (word, bit) = self.pins.machine.level(line.pin);
+        Ok((self.qtest.read_word(word)? & bit != 0) == line.active_high)
     }
 }
 
@@ -399,8 +393,8 @@ fn keep_running(wires: &Wires, events: &Receiver<Value>, resets: &AtomicU32) {
 fn reset(wires: &Wires) -> Result<(), EmulatorError> {
     let ask = |command: &str, arguments: Value| wires.qmp.ask(command, arguments);
     // A real pin lets go of its output in reset; QEMU's does so without an edge, and would not tell the next one either.
-    for base in PORT_BASES {
-        wires.qtest.ask(&format!("writel {:#x} 0", base + ALL_PINS))?;
+    for word in wires.pins.machine.let_go() {
+        wires.qtest.ask(&format!("writel {word:#x} 0"))?;
     }
     ask("set-action", json!({ "reboot": "reset" }))?;
     ask("system_reset", json!({}))?;
@@ -410,27 +404,6 @@ fn reset(wires: &Wires) -> Result<(), EmulatorError> {
     ask("set-action", json!({ "reboot": "shutdown" }))?;
     wires.set_all()?;
     ask("cont", json!({})).map(drop)
-}
-
-/// The paths of ports A to G.
-fn ports(qmp: &Qmp) -> Result<Vec<String>, EmulatorError> {
-    let devices = qmp.ask("qom-list", json!({ "path": "/machine/unattached" }))?;
-    let mut ports: Vec<(u32, String)> = devices
-        .as_array()
-        .into_iter()
-        .flatten()
-        .filter(|device| device["type"].as_str().is_some_and(|kind| kind.contains("pl061_luminary")))
-        .filter_map(|device| {
-            let name = device["name"].as_str()?;
-            let place = name.strip_prefix("device[")?.strip_suffix(']')?.parse().ok()?;
-            Some((place, format!("/machine/unattached/{name}")))
-        })
-        .collect();
-    ports.sort_unstable();
-    if ports.len() != PORT_BASES.len() {
-        return Err(EmulatorError::Refused { command: "qom-list".to_owned(), answer: devices.to_string() });
-    }
-    Ok(ports.into_iter().map(|(_, path)| path).collect())
 }
 
 fn connect(socket: &Path, process: &mut Process, console: &Console) -> Result<UnixStream, EmulatorError> {

@@ -9,15 +9,16 @@ use std::time::Duration;
 #[expect(missing_docs, reason = "the messages say it")]
 pub enum EmulatorError {
     #[error("{0} is not installed (Debian: apt-get install qemu-system-arm)")]
-    NotInstalled(&'static str),
+    NotInstalled(String),
+    #[error("no QEMU of version 9 or newer: set GATEHOUSE_QEMU_ARM to the path of a qemu-system-arm")]
+    NoNewerQemu,
     #[error(
-        "image {path} not found: run `cargo build --release --manifest-path firmware/boards/Cargo.toml -p lm3s6965 \
-         --target thumbv7m-none-eabi`, or set GATEHOUSE_FIRMWARE_DIR"
+        "image {path} not found: build it with `cargo xtask firmware` (firmware/boards/README.md), or set GATEHOUSE_FIRMWARE_DIR"
     )]
     NoImage { path: PathBuf },
     #[error(transparent)]
     Pinmap(#[from] pinmap::PinmapError),
-    #[error("pin `{0}` is not one of the emulated part's (PA0 to PG7)")]
+    #[error("pin `{0}` is not one of the emulated part's")]
     Pin(String),
     #[error("address {address} does not fit the board's {switches} switches")]
     Address { address: u8, switches: usize },

@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use crate::EmulatorError;
+use crate::{EmulatorError, Machine};
 
 /// A firmware image for the emulated part.
 #[derive(Clone, Debug)]
@@ -12,12 +12,18 @@ pub struct Image {
 }
 
 impl Image {
-    /// The image called `name` (`door`, `gate-lane`, `loopback`) in `$GATEHOUSE_FIRMWARE_DIR`, else where
+    /// The LM3S6965's image called `name` (`door`, `gate-lane`, `loopback`) in `$GATEHOUSE_FIRMWARE_DIR`, else where
     /// `firmware/boards` builds it.
     pub fn named(name: &str) -> Result<Self, EmulatorError> {
+        Self::on(Machine::Lm3s6965, name)
+    }
+
+    /// The same for another part.
+    pub fn on(machine: Machine, name: &str) -> Result<Self, EmulatorError> {
+        let (below, prefix) = machine.images();
         let folder = std::env::var_os("GATEHOUSE_FIRMWARE_DIR")
-            .map_or_else(|| root().join("firmware/boards/target/thumbv7m-none-eabi/release"), PathBuf::from);
-        Self::at(folder.join(name))
+            .map_or_else(|| root().join("firmware/boards/target").join(below), PathBuf::from);
+        Self::at(folder.join(format!("{prefix}{name}")))
     }
 
     /// The image at `path`.

@@ -4,13 +4,12 @@ use std::collections::BTreeMap;
 
 use pinmap::{Level, Pinmap};
 
-use crate::{EmulatorError, boards_folder};
+use crate::{EmulatorError, Machine, boards_folder};
 
-const TARGET: &str = "qemu-lm3s6965";
 /// The name by which a test presses the reset button.
 const KEY_BUTTON: &str = "key_button";
 
-/// A pin of the part: port 0..=6 (A to G), number 0..=7.
+/// A pin of the part: its port (A is 0) and its number there.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct Pin {
     pub(crate) port: usize,
@@ -33,6 +32,7 @@ impl Line {
 /// The pins of one kind of board, by function.
 #[derive(Clone, Debug)]
 pub struct Pins {
+    pub(crate) machine: Machine,
     pub(crate) inputs: BTreeMap<String, Line>,
     pub(crate) outputs: BTreeMap<String, Line>,
     /// Address switches, least significant first.
@@ -45,14 +45,20 @@ pub struct Pins {
 }
 
 impl Pins {
-    /// The pins of `kind` (`door`, `gate-lane`) from its pin map. Edges are streamed for the port of output number 0 and every
+    /// The pins of `kind` (`door`, `gate-lane`) on the LM3S6965, from its pin map. Edges are streamed for the port of output number 0 and every
     /// other output on it; the rest are polled.
     pub fn of(kind: &str) -> Result<Self, EmulatorError> {
+        Self::on(Machine::Lm3s6965, kind)
+    }
+
+    /// The same on another part.
+    pub fn on(machine: Machine, kind: &str) -> Result<Self, EmulatorError> {
+        let pin = |name: &str| machine.pin(name);
         let map = Pinmap::read(&boards_folder(), kind)?;
         let target = map
             .targets
-            .get(TARGET)
-            .ok_or(EmulatorError::NoFunction { kind: "target", name: TARGET.to_owned() })?;
+            .get(machine.target())
+            .ok_or(EmulatorError::NoFunction { kind: "target", name: machine.target().to_owned() })?;
         let line = |function: &str, active: Level| {
             Ok::<_, EmulatorError>(Line {
                 pin: pin(&target.pins[function])?,
@@ -85,7 +91,7 @@ impl Pins {
             .map(|reader| Ok((pin(&reader.d0)?, pin(&reader.d1)?)))
             .collect::<Result<_, EmulatorError>>()?;
         let streamed = first.map_or(0, |line| line.pin.port);
-        Ok(Self { inputs, outputs, address, address_base: target.address_base, wiegand, streamed })
+        Ok(Self { machine, inputs, outputs, address, address_base: target.address_base, wiegand, streamed })
     }
 
     /// The `loopback` image: inputs `in0`…`in3` on port D go to outputs `out0`…`out3` on port F; `in4` makes it panic, `in5` hang.
@@ -98,6 +104,7 @@ impl Pins {
                 .collect()
         };
         Self {
+            machine: Machine::Lm3s6965,
             inputs: lines("in", 3, 6),
             outputs: lines("out", 5, 4),
             address: Vec::new(),
@@ -116,14 +123,4 @@ impl Pins {
         let none = || EmulatorError::NoFunction { kind: "output", name: name.to_owned() };
         self.outputs.get(name).copied().ok_or_else(none)
     }
-}
-
-fn pin(name: &str) -> Result<Pin, EmulatorError> {
-    let parsed = match *name.as_bytes() {
-        [b'P', port @ b'A'..=b'G', number @ b'0'..=b'7'] => {
-            Some(Pin { port: usize::from(port - b'A'), number: number - b'0' })
-        }
-        _ => None,
-    };
-    parsed.ok_or_else(|| EmulatorError::Pin(name.to_owned()))
 }

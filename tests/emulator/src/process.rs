@@ -1,6 +1,6 @@
 //! Starting QEMU so that it never outlives us.
 
-use std::ffi::OsString;
+use std::ffi::{OsStr, OsString};
 use std::io;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
@@ -10,23 +10,27 @@ use std::thread;
 
 use crate::EmulatorError;
 
-const QEMU: &str = "qemu-system-arm";
 const SETPRIV: &str = "setpriv";
 
 /// A running QEMU, killed when dropped.
 pub(crate) struct Process(pub(crate) Child);
 
 impl Process {
-    /// Starts QEMU in `folder`, with standard error piped.
-    pub(crate) fn start(folder: &Path, arguments: Vec<OsString>) -> Result<Self, EmulatorError> {
-        for program in [QEMU, SETPRIV] {
+    /// Starts `qemu` in `folder`, with standard error piped.
+    pub(crate) fn start(
+        qemu: &OsStr,
+        folder: &Path,
+        arguments: Vec<OsString>,
+    ) -> Result<Self, EmulatorError> {
+        for program in [qemu, SETPRIV.as_ref()] {
             if !installed(program) {
-                return Err(EmulatorError::NotInstalled(program));
+                return Err(EmulatorError::NotInstalled(program.to_string_lossy().into_owned()));
             }
         }
         let mut command = Command::new(SETPRIV);
         command
-            .args(["--pdeathsig", "KILL", "--", QEMU])
+            .args(["--pdeathsig", "KILL", "--"])
+            .arg(qemu)
             .args(arguments)
             .current_dir(folder)
             .stdin(Stdio::null())
@@ -43,7 +47,8 @@ impl Drop for Process {
     }
 }
 
-fn installed(program: &str) -> bool {
+/// A path that is there, or a name that is found on the way programs are looked for.
+fn installed(program: &OsStr) -> bool {
     let path = std::env::var_os("PATH").unwrap_or_default();
     std::env::split_paths(&path).any(|folder| folder.join(program).is_file())
 }

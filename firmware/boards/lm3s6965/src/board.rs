@@ -9,12 +9,10 @@ use board_tasks::{
 };
 use embassy_time::Duration;
 use endpoints::vendor::Reset;
+use semihost::{Console, Flash, entropy};
 use static_cell::StaticCell;
 
-use crate::{
-    Chip, Console, Flash, Input, Output, Pin, Receiver, Transmitter, Watchdog, run, run_above,
-    set_safe_outputs,
-};
+use crate::{Chip, Input, Output, Pin, Receiver, Transmitter, Watchdog, run, run_above, set_safe_outputs};
 
 /// The board is reset when its loops stood still for so long, ms.
 const WATCHDOG_MS: u32 = 8_000;
@@ -109,7 +107,7 @@ async fn transmit(line: HalfDuplex<Transmitter, Output>) {
 #[embassy_executor::task]
 async fn store() {
     match Flash::open() {
-        Some(flash) => run_storage(flash, crate::entropy(), &EXCHANGE).await,
+        Some(flash) => run_storage(flash, entropy(), &EXCHANGE).await,
         None => {
             let _ =
                 writeln!(Console, "no flash: the host's file cannot be opened; the board stays off the bus");

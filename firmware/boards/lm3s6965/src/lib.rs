@@ -1,6 +1,6 @@
 //! QEMU's lm3s6965evb as a board: embedded-hal and embedded-io-async over its UART, ports, timers and watchdog.
 //!
-//! For the emulator alone: it sets no crystal or flash wait states, and its flash is a file on the host (`flash`).
+//! For the emulator alone: it sets no crystal or flash wait states, and its flash is a file on the host (`semihost`).
 //! Never decides anything; the binaries join it to the board's logic.
 #![no_std]
 
@@ -9,12 +9,10 @@ use board_tasks::WiegandEdges;
 mod board;
 mod clock;
 mod executor;
-mod flash;
 mod gpio;
 mod mmio;
 mod panic;
 mod reset;
-mod semihosting;
 mod uart;
 mod vectors;
 mod watchdog;
@@ -23,11 +21,10 @@ mod wiegand;
 pub use board::{Map, start};
 pub use clock::CORE_HZ;
 pub use executor::{run, run_above};
-pub use flash::{CAPACITY, Flash, FlashError};
 pub use gpio::{Input, Output, Pin, Port};
 pub use panic::set_safe_outputs;
 pub use reset::Reset;
-pub use semihosting::{Console, entropy};
+pub use semihost::Console;
 pub use uart::{Receiver, Transmitter, losses};
 pub use watchdog::Watchdog;
 

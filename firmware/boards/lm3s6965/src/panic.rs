@@ -5,10 +5,10 @@ use core::fmt::Write;
 use core::panic::PanicInfo;
 
 use critical_section::Mutex;
+use semihost::Console;
 
 use crate::gpio::{Output, Pin};
 use crate::reset;
-use crate::semihosting::Console;
 
 static SAFE: Mutex<Cell<&'static [(Pin, bool)]>> = Mutex::new(Cell::new(&[]));
 

@@ -2,6 +2,7 @@
 //! pin once. [`build_boards`] is what the boards' build scripts share; each writes constants in its own words.
 
 mod build;
+mod stm32;
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -9,6 +10,7 @@ use std::path::{Path, PathBuf};
 use serde::Deserialize;
 
 pub use build::{Generate, build_boards};
+pub use stm32::generate_stm32;
 
 /// One board: what it has, and where that sits on each part it is built for.
 #[derive(Debug, Deserialize)]

@@ -7,6 +7,7 @@ use board_tasks::{
     run_transmitter, run_watchdog,
 };
 use embassy_executor::{Executor, InterruptExecutor};
+use embassy_stm32::Peri;
 use embassy_stm32::adc::{Adc, AdcConfig};
 use embassy_stm32::flash::Flash;
 use embassy_stm32::gpio::{Input, Output};
@@ -15,9 +16,7 @@ use embassy_stm32::peripherals::{ADC1, FLASH, IWDG, RNG};
 use embassy_stm32::rng::Rng;
 use embassy_stm32::usart::{BufferedUart, BufferedUartRx, BufferedUartTx};
 use embassy_stm32::wdg::IndependentWatchdog;
-use embassy_stm32::{Peri, pac};
 use embassy_time::Duration;
-use endpoints::vendor::Reset;
 use heapless::Vec;
 use static_cell::StaticCell;
 
@@ -63,7 +62,7 @@ static BELOW: StaticCell<Executor> = StaticCell::new();
 
 /// Runs the board for ever.
 pub fn start(hardware: Hardware) -> ! {
-    let setup = hardware.model.setup(hardware.switches, serial(), cause());
+    let setup = hardware.model.setup(hardware.switches, serial(), stm32::cause());
     let mut entropy = [0; 16];
     Rng::new(hardware.random, Irqs).fill_bytes(&mut entropy);
     let store = Store::of(Flash::new_blocking(hardware.flash));
@@ -123,31 +122,9 @@ async fn watch(mut watchdog: IndependentWatchdog<'static, IWDG>) {
     run_watchdog(|| watchdog.pet(), FED_EVERY, &EXCHANGE).await
 }
 
-/// The address switches as a number, least significant first.
-pub fn switches<const N: usize>(pins: [Input<'static>; N], on_high: bool) -> u8 {
-    // The pull-ups charge the lines in microseconds.
-    embassy_time::block_for(Duration::from_millis(1));
-    pins.iter().enumerate().fold(0, |number, (bit, pin)| number | u8::from(pin.is_high() == on_high) << bit)
-}
-
 /// Of the chip's 96 bits a 32-bit number (FNV-1a): two of a site's boards are the same once in a million sites of ninety.
 fn serial() -> u32 {
     embassy_stm32::uid::uid()
         .iter()
         .fold(0x811C_9DC5, |hash, byte| (hash ^ u32::from(*byte)).wrapping_mul(0x0100_0193))
-}
-
-fn cause() -> Reset {
-    let flags = pac::RCC.csr().read();
-    pac::RCC.csr().modify(|csr| csr.set_rmvf(true));
-    if flags.iwdgrstf() {
-        Reset::Watchdog
-    } else if flags.sftrstf() {
-        // Nothing asks for a restart yet but the panic handler.
-        Reset::Other
-    } else if flags.borrstf() {
-        Reset::PowerOn
-    } else {
-        Reset::Other
-    }
 }

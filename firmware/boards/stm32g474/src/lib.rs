@@ -1,5 +1,4 @@
-//! The STM32G474RE under the boards: embassy's drivers, and what they leave to us (Wiegand latched by EXTI, supervised lines by the
-//! converter, safe outputs at a panic).
+//! The STM32G474RE under the boards: embassy's drivers, what they leave to us (`stm32`), and supervised lines by the converter.
 //!
 //! Built in CI and never run there: no such board was at hand. Never decides anything; the binaries join it to the board's logic.
 #![no_std]
@@ -7,7 +6,6 @@
 mod board;
 mod panic;
 mod voltages;
-mod wiegand;
 
 use board_tasks::Region;
 use embassy_stm32::bind_interrupts;
@@ -18,16 +16,15 @@ use embassy_stm32::rcc::{self, Hse, HseMode, Pll, PllMul, PllPreDiv, PllRDiv, Pl
 use embassy_stm32::time::Hertz;
 use embassy_stm32::{Config, rng, usart};
 
-pub use board::{Hardware, Lines, start, switches};
-pub use panic::set_safe_outputs;
+pub use board::{Hardware, Lines, start};
+pub use stm32::{latch_wiegand, set_safe_outputs, switches};
 pub use voltages::Voltages;
-pub use wiegand::latch_wiegand;
 
 bind_interrupts!(
     /// The interrupts in use.
     pub struct Irqs {
-        EXTI4 => wiegand::Latch<EXTI4>;
-        EXTI9_5 => wiegand::Latch<EXTI9_5>;
+        EXTI4 => stm32::Latch<EXTI4>;
+        EXTI9_5 => stm32::Latch<EXTI9_5>;
         RNG => rng::InterruptHandler<RNG>;
         USART1 => usart::BufferedInterruptHandler<USART1>;
     }

@@ -3,6 +3,7 @@
 mod bus;
 mod door;
 mod instructions;
+mod l475;
 mod lane;
 mod loopback;
 mod panel;

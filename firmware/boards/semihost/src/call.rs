@@ -11,6 +11,7 @@ const SYS_READ: u32 = 0x06;
 const SYS_SEEK: u32 = 0x0A;
 const SYS_FLEN: u32 = 0x0C;
 const SYS_GET_CMDLINE: u32 = 0x15;
+const SYS_ELAPSED: u32 = 0x30;
 /// fopen's `r+b`.
 const OPEN_READ_WRITE: u32 = 3;
 /// fopen's `w+b`.
@@ -50,6 +51,15 @@ pub(crate) fn command_line(buffer: &mut [u8]) -> Option<usize> {
     let ok = call(SYS_GET_CMDLINE, block.as_mut_ptr()) == 0;
     let length = block[1] as usize;
     (ok && length <= buffer.len()).then_some(length)
+}
+
+/// Nanoseconds since the emulator started. The host's clock: it goes on while the emulator is stopped.
+pub fn elapsed_ns() -> u64 {
+    let mut block = [0_u32; 2];
+    call(SYS_ELAPSED, block.as_mut_ptr());
+    // What the host wrote behind the compiler's back.
+    let [low, high] = core::hint::black_box(block);
+    u64::from(high) << 32 | u64::from(low)
 }
 
 /// Random bytes of the host; zeros if it has none to give. A real board has a source of its own.

@@ -8,7 +8,7 @@ use embedded_storage_async::nor_flash::{
     ErrorType, NorFlash, NorFlashError, NorFlashErrorKind, ReadNorFlash,
 };
 
-use crate::semihosting::{File, command_line};
+use crate::call::{File, command_line};
 
 /// Size of the store, bytes.
 pub const CAPACITY: usize = 64 * 1024;
