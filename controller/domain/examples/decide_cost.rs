@@ -89,6 +89,7 @@ fn credential(number: u64) -> Credential {
         person: PersonId(number % PEOPLE),
         kind: CredentialKind::Card,
         digest: digest(number),
+        board_entry: None,
         validity: Validity::ALWAYS,
         status: CredentialStatus::Active,
         usage: CredentialUse::Ordinary,

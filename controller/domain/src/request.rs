@@ -24,6 +24,17 @@ impl CredentialDigest {
     }
 }
 
+/// A card's entry on the lists that boards open by while they are alone: the first eight bytes of SHA-256 over a secret
+/// salt of the site and the card (`endpoints::vendor::whitelist`).
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct BoardEntry(pub [u8; 8]);
+
+impl fmt::Debug for BoardEntry {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("BoardEntry(…)")
+    }
+}
+
 /// A similarity or a difference of similarities, in ten-thousandths: 10 000 is the same picture, 0 is unrelated.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Score(pub i16);

@@ -31,13 +31,14 @@ impl Stream {
 /// Consecutive events of one stream, as the controller sends them.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Batch<E = Event> {
-    /// A new one whenever the controller's outbox was created anew.
+    /// A new one whenever the controller's outbox was created anew, or the server has lost what is no longer kept.
     pub epoch: u32,
     /// In ascending order, without gaps, at most [`LARGEST_BATCH`].
     pub events: Vec<E>,
 }
 
-/// The server's word that it has committed everything of this epoch and stream up to and including `up_to`.
+/// The server's word that it has committed everything of this epoch and stream up to and including `up_to`. It may go
+/// back, when the server was restored from a backup: the controller then sends again what it still keeps.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Ack {
     /// Copied from the batch.
@@ -138,6 +139,12 @@ pub struct Access {
     pub alarms: Vec<Reason>,
     /// The whole trace.
     pub trace: Trace,
+    /// Which decision of its controller this is, below 2^53. A board that decided alone names none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub decision: Option<u64>,
+    /// That decision was recorded before and came to something else: this event says to what.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub corrects: bool,
 }
 
 /// Which way through a door or lane.
@@ -390,6 +397,22 @@ pub struct Controller {
     /// A count, where it matters (entries refused while the outbox was full, microseconds the clock stepped, …).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub count: Option<i64>,
+    /// Which events are gone, where some are.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub lost: Option<Lost>,
+}
+
+/// Events of a controller that the server has no more and the controller neither: `count` numbers within this range.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Lost {
+    /// The epoch they were numbered in.
+    pub epoch: u32,
+    /// Their stream.
+    pub stream: Stream,
+    /// The lowest number that is gone.
+    pub from: u64,
+    /// The highest.
+    pub up_to: u64,
 }
 
 /// What happened to the controller. Grows only at the end.
@@ -414,12 +437,23 @@ pub enum ControllerChange {
     BusLost,
     /// The bus is back.
     BusRestored,
+    /// The server knows less than it had acknowledged (it was restored from a backup), and not all of the difference is
+    /// kept here any more. The stream goes on in a new epoch with all that is.
+    EventsLost,
+    /// The server knows more of this controller than the controller has ever numbered: the controller's own outbox was
+    /// set back. It goes on in a new epoch; what it told in between, the server has.
+    OutboxSetBack,
 }
 
 impl ControllerChange {
     fn urgent(self) -> bool {
         match self {
-            Self::PolicyRefused | Self::OutboxFailed | Self::ClockStepped | Self::BusLost => true,
+            Self::PolicyRefused
+            | Self::OutboxFailed
+            | Self::ClockStepped
+            | Self::BusLost
+            | Self::EventsLost
+            | Self::OutboxSetBack => true,
             Self::Started
             | Self::Stopped
             | Self::PolicyApplied

@@ -85,7 +85,7 @@ pub struct Board {
     pub firmware: Option<String>,
     /// When it last answered: UTC, microseconds.
     pub heard_at: Option<i64>,
-    /// Replies lost or damaged since it came on-line.
+    /// How often it had to be asked again since the controller's start.
     pub retries: u64,
 }
 
@@ -103,7 +103,7 @@ pub struct Camera {
 /// What waits for the server.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Outbox {
-    /// The outbox's epoch.
+    /// The epoch of its urgent stream.
     pub epoch: u32,
     /// Urgent events not yet acknowledged.
     pub urgent: u64,

@@ -7,7 +7,7 @@ use crate::ids::{
     AreaId, ControllerId, CredentialId, DoorId, FireZoneId, GroupId, LevelId, PersonId, PolicyVersion,
     ScheduleId,
 };
-use crate::request::{CredentialDigest, CredentialKind, Factors, Score};
+use crate::request::{BoardEntry, CredentialDigest, CredentialKind, Factors, Score};
 use crate::schedule::{Calendar, Schedule};
 use crate::time::{Utc, Validity, Zone};
 
@@ -233,6 +233,8 @@ pub struct Credential {
     pub kind: CredentialKind,
     /// HMAC-SHA256 under the site's credential key.
     pub digest: CredentialDigest,
+    /// A card's entry on a board's list; no decision looks at it. Without one it opens nothing while the board is alone.
+    pub board_entry: Option<BoardEntry>,
     /// From when until when it may be used.
     pub validity: Validity,
     /// What is known about it.

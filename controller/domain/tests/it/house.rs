@@ -127,6 +127,7 @@ fn credentials(person: PersonId) -> Vec<Credential> {
         person,
         kind,
         digest,
+        board_entry: None,
         validity: Validity::ALWAYS,
         status: CredentialStatus::Active,
         usage,

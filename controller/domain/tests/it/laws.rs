@@ -162,6 +162,7 @@ fn enrol(world: &mut World, of: CredentialKind, tag: Option<u64>) {
         person,
         kind: of,
         digest,
+        board_entry: None,
         validity: Validity::ALWAYS,
         status: CredentialStatus::Active,
         usage: CredentialUse::Ordinary,

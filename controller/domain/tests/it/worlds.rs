@@ -106,6 +106,7 @@ pub(crate) fn any_credential(person: PersonId, kind: CredentialKind) -> impl Str
         person,
         kind,
         digest: nth(kind, person.0),
+        board_entry: None,
         validity,
         status,
         usage: CredentialUse::Ordinary,

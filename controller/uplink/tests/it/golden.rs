@@ -49,6 +49,8 @@ fn a_denied_access() {
             centre: "not-needed".into(),
             stages_us: BTreeMap::from([("detect".into(), 18_000)]),
         },
+        decision: None,
+        corrects: false,
     };
     holds(
         &event(12, Body::Access(access)),
@@ -87,6 +89,7 @@ fn doors_fire_boards_controller_camera() {
                 change: event::ControllerChange::PolicyApplied,
                 policy_version: Some(9),
                 count: None,
+                lost: None,
             }),
         ),
         r#"{"v":1,"epoch":7,"events":[{"seq":4,"at":1764000000000000,"kind":"controller","data":{"change":"policy-applied","policy_version":9}}]}"#,
@@ -94,6 +97,65 @@ fn doors_fire_boards_controller_camera() {
     holds(
         &event(5, Body::Camera(event::Camera { camera: "gate-1".into(), up: false })),
         r#"{"v":1,"epoch":7,"events":[{"seq":5,"at":1764000000000000,"kind":"camera","data":{"camera":"gate-1","up":false}}]}"#,
+    );
+}
+
+#[test]
+fn a_grant_that_came_to_nothing_and_its_correction() {
+    let mut access = event::Access {
+        door: 1,
+        side: Side::Entry,
+        person: None,
+        outcome: event::Outcome::Granted,
+        reasons: vec![],
+        alarms: vec![],
+        trace: event::Trace {
+            policy_version: 3,
+            shown: vec![],
+            rules: vec![],
+            would_have_passed: vec![],
+            centre: "not-needed".into(),
+            stages_us: BTreeMap::new(),
+        },
+        decision: Some(77),
+        corrects: false,
+    };
+    holds(
+        &event(1, Body::Access(access.clone())),
+        r#"{"v":1,"epoch":7,"events":[{"seq":1,"at":1764000000000000,"kind":"access","data":{"door":1,"side":"entry","person":null,"outcome":"granted","reasons":[],"trace":{"policy_version":3,"shown":[],"rules":[],"centre":"not-needed"},"decision":77}}]}"#,
+    );
+    access.outcome = event::Outcome::Denied;
+    access.corrects = true;
+    access.reasons = vec![Reason { code: "recorded-too-late".into(), facts: BTreeMap::new() }];
+    holds(
+        &event(2, Body::Access(access)),
+        r#"{"v":1,"epoch":7,"events":[{"seq":2,"at":1764000000000000,"kind":"access","data":{"door":1,"side":"entry","person":null,"outcome":"denied","reasons":[{"code":"recorded-too-late"}],"trace":{"policy_version":3,"shown":[],"rules":[],"centre":"not-needed"},"decision":77,"corrects":true}}]}"#,
+    );
+}
+
+#[test]
+fn events_that_are_gone() {
+    let body = Body::Controller(event::Controller {
+        change: event::ControllerChange::EventsLost,
+        policy_version: None,
+        count: Some(4),
+        lost: Some(event::Lost { epoch: 6, stream: event::Stream::Bulk, from: 3, up_to: 9 }),
+    });
+    assert_eq!(body.stream(), event::Stream::Urgent);
+    holds(
+        &event(1, body),
+        r#"{"v":1,"epoch":7,"events":[{"seq":1,"at":1764000000000000,"kind":"controller","data":{"change":"events-lost","count":4,"lost":{"epoch":6,"stream":"bulk","from":3,"up_to":9}}}]}"#,
+    );
+    let body = Body::Controller(event::Controller {
+        change: event::ControllerChange::OutboxSetBack,
+        policy_version: None,
+        count: None,
+        lost: None,
+    });
+    assert_eq!(body.stream(), event::Stream::Urgent);
+    holds(
+        &event(1, body),
+        r#"{"v":1,"epoch":7,"events":[{"seq":1,"at":1764000000000000,"kind":"controller","data":{"change":"outbox-set-back"}}]}"#,
     );
 }
 

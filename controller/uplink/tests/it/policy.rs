@@ -5,7 +5,7 @@ use std::time::Duration;
 use domain::civil::{Date, Weekday};
 use domain::ids::*;
 use domain::policy::*;
-use domain::request::{CredentialDigest, CredentialKind, Factors, Score};
+use domain::request::{BoardEntry, CredentialDigest, CredentialKind, Factors, Score};
 use domain::schedule::{Calendar, DayKind, Days, Schedule, Span, Window};
 use domain::time::{Utc, Validity, Zone};
 use uplink::sync::Change;
@@ -107,6 +107,7 @@ fn everything() -> PolicyParts {
             person: PersonId(1),
             kind,
             digest: CredentialDigest([id as u8 * 17; 32]),
+            board_entry: (id == 1).then_some(BoardEntry([0, 1, 2, 3, 4, 5, 6, 0xFE])),
             validity: Validity::ALWAYS,
             status,
             usage,
@@ -151,4 +152,29 @@ fn every_row_that_is_not_understood_is_named() {
 #[test]
 fn a_policy_without_a_site_row_is_none() {
     assert_eq!(assemble(1, []), Err(vec![RowFault::SiteRows(0)]));
+}
+
+#[test]
+fn a_card_carries_its_entry_on_boards_lists_and_rows_of_before_have_none() {
+    let row = |entry: &str| {
+        format!(
+            r#"{{"person":1,"kind":"card","digest":"{}","from":0,"until":9,"status":"active","duress":false{entry}}}"#,
+            "ab".repeat(32)
+        )
+    };
+    let site = rows(&everything()).remove(0);
+    let Change::Put { row: site, .. } = site else { panic!("a policy's rows are put") };
+    let read = |entry: &str| {
+        let row = row(entry);
+        assemble(1, [("site", 0, site.get()), ("credential", 1, row.as_str())])
+            .map(|parts| parts.credentials[0].board_entry)
+    };
+    assert_eq!(read(""), Ok(None));
+    assert_eq!(
+        read(r#","board_entry":"00010203040506fe""#),
+        Ok(Some(BoardEntry([0, 1, 2, 3, 4, 5, 6, 0xFE])))
+    );
+    for bad in [r#","board_entry":"00""#, r#","board_entry":"+0010203040506fe""#] {
+        assert!(read(bad).is_err(), "{bad}");
+    }
 }
