@@ -13,7 +13,7 @@ use crate::journal::Journal;
 use crate::lamps::{Lamps, Text, red_green};
 use crate::lines::DebouncedLine;
 use crate::local::Local;
-use crate::panel::Expected;
+use crate::panel::{Answer, Expected};
 use crate::wiegand::{Line, Read, Wiegand};
 
 pub(crate) const MAX_INPUTS: usize = 16;
@@ -97,6 +97,8 @@ pub struct Board {
     outputs: Outputs,
     pub(crate) pd: Option<Peripheral>,
     pub(crate) expected: Expected,
+    /// The answer to a command that was carried out.
+    pub(crate) owed: Option<Answer>,
     /// The controller said Hello on this link.
     pub(crate) subscribed: bool,
     pub(crate) link: LinkState,
@@ -188,6 +190,7 @@ impl Board {
             outputs: Outputs(0),
             pd: None,
             expected: Expected::Nothing,
+            owed: None,
             subscribed: false,
             link: LinkState { state: Link::Down, commands: 0, heard_at: 0 },
             seen: Deque::new(),
@@ -264,8 +267,9 @@ impl Board {
         self.settle(now);
     }
 
-    /// Bytes for the bus: at most one frame, once.
+    /// Bytes for the bus: at most one frame, once. Drive the outputs before you ask: making a frame takes longer than carrying out a command.
     pub fn poll_transmit(&mut self, now: u64) -> Option<&[u8]> {
+        self.answer_owed(now);
         self.pd.as_mut()?.poll_transmit(now)
     }
 
@@ -403,12 +407,11 @@ impl Board {
     /// One step of the endpoint's machine.
     fn step(&mut self, now: u64, given: Given) -> Option<Outcome> {
         let mut outcome = None;
-        for happening in self.endpoint.step(now, given) {
-            match happening {
-                Happening::What(what) => self.record(now, what),
-                Happening::Answer(answer) => outcome = Some(answer),
-            }
-        }
+        let utc = self.utc(now);
+        self.endpoint.step(now, given, |happening| match happening {
+            Happening::What(what) => self.journal.record(now, utc, what),
+            Happening::Answer(answer) => outcome = Some(answer),
+        });
         outcome
     }
 

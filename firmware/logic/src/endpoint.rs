@@ -1,9 +1,7 @@
 //! One board, any kind of endpoint: inputs and outputs by their OSDP numbers.
 
-use endpoints::common::MAX_EFFECTS;
 use endpoints::vendor::{BoardSettings, Kind, KindSettings, What};
 use endpoints::{Command, Effect, Effects, Link, Outcome, Sense, door, gate_lane};
-use heapless::Vec;
 
 /// The endpoint's machine.
 #[derive(Clone, Debug)]
@@ -27,8 +25,6 @@ pub(crate) enum Happening {
     What(What),
     Answer(Outcome),
 }
-
-pub(crate) type Happenings = Vec<Happening, MAX_EFFECTS>;
 
 impl Endpoint {
     pub(crate) fn new(kind: KindSettings) -> Endpoint {
@@ -65,31 +61,32 @@ impl Endpoint {
         }
     }
 
-    pub(crate) fn step(&mut self, now: u64, given: Given) -> Happenings {
+    /// One step of the machine; what happens is told in order, not gathered: a step is taken at every look, and a list is a kilobyte.
+    pub(crate) fn step(&mut self, now: u64, given: Given, tell: impl FnMut(Happening)) {
         match self {
             Endpoint::Door(machine) => {
                 let given = match given {
                     Given::Sense(number, sense) => match door::Input::ALL.get(usize::from(number)) {
                         Some(input) => door::Given::Sense(*input, sense),
-                        None => return Happenings::new(),
+                        None => return,
                     },
                     Given::Command(command) => door::Given::Command(command),
                     Given::Link(link) => door::Given::Link(link),
                     Given::Tick => door::Given::Tick,
                 };
-                happenings(machine.step(now, given), What::Door)
+                happenings(&machine.step(now, given), What::Door, tell);
             }
             Endpoint::GateLane(machine) => {
                 let given = match given {
                     Given::Sense(number, sense) => match gate_lane::Input::ALL.get(usize::from(number)) {
                         Some(input) => gate_lane::Given::Sense(*input, sense),
-                        None => return Happenings::new(),
+                        None => return,
                     },
                     Given::Command(command) => gate_lane::Given::Command(command),
                     Given::Link(link) => gate_lane::Given::Link(link),
                     Given::Tick => gate_lane::Given::Tick,
                 };
-                happenings(machine.step(now, given), What::Lane)
+                happenings(&machine.step(now, given), What::Lane, tell);
             }
         }
     }
@@ -145,16 +142,19 @@ pub(crate) const fn shape(kind: Kind) -> Shape {
     }
 }
 
-fn happenings<O, E>(effects: Effects<O, E>, event: impl Fn(E) -> What) -> Happenings {
-    effects
-        .into_iter()
-        .filter_map(|effect| match effect {
+fn happenings<O: Copy, E: Copy>(
+    effects: &Effects<O, E>,
+    event: impl Fn(E) -> What,
+    mut tell: impl FnMut(Happening),
+) {
+    for effect in effects {
+        match *effect {
             // Outputs are read from the machine after each step.
-            Effect::Set(..) => None,
-            Effect::Event(e) => Some(Happening::What(event(e))),
-            Effect::Began(condition) => Some(Happening::What(What::Began(condition))),
-            Effect::Ended(condition) => Some(Happening::What(What::Ended(condition))),
-            Effect::Answer(outcome) => Some(Happening::Answer(outcome)),
-        })
-        .collect()
+            Effect::Set(..) => {}
+            Effect::Event(e) => tell(Happening::What(event(e))),
+            Effect::Began(condition) => tell(Happening::What(What::Began(condition))),
+            Effect::Ended(condition) => tell(Happening::What(What::Ended(condition))),
+            Effect::Answer(outcome) => tell(Happening::Answer(outcome)),
+        }
+    }
 }

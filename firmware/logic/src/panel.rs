@@ -18,7 +18,7 @@ pub(crate) enum Expected {
 }
 
 /// What to answer, without borrowing the command.
-enum Answer {
+pub(crate) enum Answer {
     Ack,
     Nak(NakCode),
     Inputs,
@@ -40,13 +40,16 @@ const CLOCK_TOLERANCE_US: i64 = 1_000_000;
 const WITHOUT_END_US: u64 = 1_000 * u32::MAX as u64;
 
 impl Board {
-    /// Answers what the panel asks, and notes what happened to the link.
+    /// Carries out what the panel asks, and notes what happened to the link.
     pub(crate) fn serve_panel(&mut self, now: u64) {
-        let Some(mut pd) = self.pd.take() else { return };
-        let answer = pd.poll_request().map(|command| self.act(now, &command));
-        self.pd = Some(pd);
-        if let Some(answer) = answer {
-            self.answer(now, answer);
+        // Carried out from a copy: the peripheral is kilobytes, too much to be set aside meanwhile.
+        let mut copy = Vec::new();
+        let command = self.pd.as_mut().and_then(|pd| pd.copy_request(&mut copy));
+        if let Some(command) = command {
+            self.owed = match self.act(now, &command) {
+                Answer::Later => None,
+                answer => Some(answer),
+            };
         }
         while let Some(event) = self.pd.as_mut().and_then(|pd| pd.poll_event()) {
             match event {
@@ -56,6 +59,13 @@ impl Board {
                 }
                 PdEvent::Online | PdEvent::LineSettings(_) => {}
             }
+        }
+    }
+
+    /// Seals the answer that is owed. Apart from carrying out: that takes long, and the outputs go first.
+    pub(crate) fn answer_owed(&mut self, now: u64) {
+        if let Some(answer) = self.owed.take() {
+            self.answer(now, answer);
         }
     }
 

@@ -15,7 +15,7 @@ mod config;
 mod link;
 mod queue;
 
-use heapless::Deque;
+use heapless::{Deque, Vec};
 
 pub use config::{MAX_CAPABILITIES, PdConfig, PdSecurity};
 pub use queue::PostError;
@@ -141,6 +141,11 @@ impl<const FRAME: usize, const QUEUE: usize, const ITEM: usize> Pd<FRAME, QUEUE,
     /// within 100 ms, else the panel is told to ask again.
     pub fn poll_request(&mut self) -> Option<Command<'_>> {
         self.link.poll_request()
+    }
+
+    /// The same, read from a copy in `room`: the peripheral is free for other calls while the command is carried out.
+    pub fn copy_request<'r>(&mut self, room: &'r mut Vec<u8, FRAME>) -> Option<Command<'r>> {
+        self.link.copy_request(room)
     }
 
     /// Answers the open request.
