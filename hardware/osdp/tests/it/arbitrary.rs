@@ -17,6 +17,11 @@ proptest! {
     fn a_peripheral_survives_any_line(input in vec(any::<u8>(), 0..1_500)) {
         chaos::pd_input(&input);
     }
+
+    #[test]
+    fn a_peripheral_survives_a_panel_gone_mad(input in vec(any::<u8>(), 0..1_500)) {
+        chaos::pd_sealed(&input);
+    }
 }
 
 proptest! {

@@ -211,6 +211,68 @@ pub(crate) fn pd_input(input: &[u8]) {
     }
 }
 
+/// A peripheral under a panel that has its key and says anything at all over the secure channel.
+pub(crate) fn pd_sealed(input: &[u8]) {
+    let mut source = Source(input);
+    let (key, random) = (Key::new([1; 16]), [9; 8]);
+    let identity = Identity { vendor: Oui([1, 2, 3]), model: 1, version: 1, serial: 7, firmware: [0; 3] };
+    let config = PdConfig::new(at(0), Baud::DEFAULT, identity, PdSecurity::Required(key.clone()));
+    let mut pd: Pd<160, 4, 48> = Pd::new(config, Nonces::new([2; 16]));
+    let mut now: Micros = 0;
+    let mut sequence = Sequence::RESTART;
+    let mut said = |pd: &mut Pd<160, 4, 48>, frame: &[u8]| {
+        pd.handle_input(now, frame);
+        now += 50_000;
+        pd.poll_transmit(now).map(<[u8]>::to_vec)
+    };
+    let header =
+        |sequence| Header { address: 0, direction: Direction::Command, sequence, check: Check::Crc16 };
+    let clear = |sequence, scs, command: &Command<'_>| {
+        let mut frame = vec![0; 160];
+        let block: Option<(Scs, &[u8])> = Some((scs, &[1]));
+        let len = write_clear(&mut frame, header(sequence), block, command.code(), |out| command.encode(out));
+        frame.truncate(len.expect("a short command"));
+        frame
+    };
+    let challenge = clear(sequence, Scs::Challenge, &Command::Challenge(random));
+    let answer = said(&mut pd, &challenge).expect("an answer to the challenge");
+    let answer = Frame::parse(&answer).expect("a whole frame");
+    let Ok(Reply::ClientCryptogram(client)) = Reply::decode(answer.code, answer.data) else {
+        panic!("{answer:x?}")
+    };
+    let handshake = Handshake::panel(&key, &random, &client).expect("the same key");
+    sequence = sequence.next();
+    let cryptogram =
+        clear(sequence, Scs::ServerCryptogram, &Command::Cryptogram(handshake.server_cryptogram()));
+    let answer = said(&mut pd, &cryptogram).expect("an answer to the cryptogram");
+    let answer = Frame::parse(&answer).expect("a whole frame");
+    let Ok(Reply::InitialMac(mac)) = Reply::decode(answer.code, answer.data) else { panic!("{answer:x?}") };
+    let mut session = handshake.confirm(&mac).expect("the same key");
+
+    while !source.is_empty() && pd.is_secure() {
+        let (code, len) = (source.byte(), usize::from(source.byte() % 130));
+        let data = source.bytes(len);
+        let mut frame = [0; 160];
+        let sealed = session.seal(&mut frame, header(sequence.next()), code, |out| out.bytes(data));
+        let Ok(sealed) = sealed else { continue };
+        sequence = sequence.next();
+        pd.handle_input(now, &frame[..sealed]);
+        if pd.poll_request().is_some() {
+            let body = [source.byte(); 100];
+            let reply = match source.byte() % 3 {
+                0 => Reply::Ack,
+                1 => Reply::InputStatus(&body[..8]),
+                _ => Reply::Mfg(Oui([1, 2, 3]), &body),
+            };
+            pd.respond(now, &reply).expect("it fits, and the request is open");
+        }
+        now += 50_000;
+        let mut answer = pd.poll_transmit(now).expect("each sealed command is answered").to_vec();
+        // A handshake begun anew ends the channel and is answered in clear.
+        assert!(session.open(&mut answer).is_ok() || !pd.is_secure(), "in clear over a channel: {answer:x?}");
+    }
+}
+
 /// A frame with a right check around any content.
 fn framed(source: &mut Source<'_>, direction: Direction, number: u8) -> Vec<u8> {
     let kind = source.byte();
