@@ -1,18 +1,49 @@
 //! Speed, as ratios against what a user would pick instead, or against the limit that physics sets.
+//!
+//! Ours and the other program run in one command and take turns on the same processor; a figure is the median of the
+//! ratios of neighbouring turns. Answers are compared before anything is measured. What a ratio cannot say, because the
+//! machine had other things to do, is called inconclusive.
 
-use anyhow::{Context, Result, bail};
-use clap::Args;
-use serde::{Deserialize, Serialize};
+mod bus;
+mod conditions;
+mod frame;
+mod ingest;
+mod peers;
+mod search;
+mod turns;
 
-use crate::run::{cargo, output};
+use std::process::ExitCode;
+
+use anyhow::Result;
+use clap::{Args, ValueEnum};
+use serde::Serialize;
+
+use crate::run::cargo;
+use crate::{fetch, machine};
+use conditions::Watch;
 
 #[derive(Args)]
 pub(crate) struct Options {
-    /// Which one; all when none is named: bus.
-    name: Option<String>,
+    /// Which one; all when none is named.
+    name: Option<Name>,
     /// One line of JSON a comparison, instead of a table.
     #[arg(long)]
     json: bool,
+    /// Do not ask before installing.
+    #[arg(long)]
+    yes: bool,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Name {
+    /// The OSDP bus against the time its bytes take on the wire.
+    Bus,
+    /// One-to-many search against faiss.
+    Search,
+    /// MQTT to a durable row against Node with `mqtt` and `better-sqlite3`.
+    Ingest,
+    /// A camera frame against `face_recognition`.
+    Frame,
 }
 
 /// One comparison.
@@ -22,78 +53,134 @@ struct Comparison {
     case: String,
     ours: f64,
     peer: f64,
-    peer_name: &'static str,
+    /// With its version.
+    peer_name: String,
     unit: &'static str,
     /// Above 1: ours is better.
     ratio: f64,
     goal: f64,
-    verdict: &'static str,
+    verdict: Verdict,
 }
 
-/// Runs what is asked for; fails when a goal is missed.
-pub(crate) fn run(options: &Options) -> Result<()> {
-    let comparisons = match options.name.as_deref() {
-        None | Some("bus") => vec![bus()?],
-        Some(other) => bail!("there is no measurement called {other}: bus"),
-    };
-    for it in &comparisons {
-        if options.json {
-            println!("{}", serde_json::to_string(it)?);
-        } else {
-            println!(
-                "{:8} {:32} ours {:>10.0} {unit}   {} {:>10.0} {unit}   ratio {:.3} (goal {:.3})   {}",
-                it.bench,
-                it.case,
-                it.ours,
-                it.peer_name,
-                it.peer,
-                it.ratio,
-                it.goal,
-                it.verdict,
-                unit = it.unit,
-            );
+#[derive(Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+enum Verdict {
+    Pass,
+    Fail,
+    Inconclusive,
+}
+
+/// The exit code that says: ask again on a quieter machine.
+const INCONCLUSIVE: u8 = 3;
+
+/// Runs what is asked for: success when every goal is met, 1 when one is missed, 3 when the machine was too busy to say.
+pub(crate) fn run(options: &Options) -> Result<ExitCode> {
+    let mut verdicts = Vec::new();
+    for &name in Name::value_variants() {
+        if options.name.is_some_and(|only| only != name) {
+            continue;
+        }
+        let comparisons = match name {
+            Name::Bus => vec![bus::compare()?],
+            Name::Search => on_this_machine(options, search::compare)?,
+            Name::Ingest => on_this_machine(options, ingest::compare)?,
+            Name::Frame => {
+                fetch::all(None)?;
+                on_this_machine(options, frame::compare)?
+            }
+        };
+        for it in &comparisons {
+            it.print(options.json)?;
+            verdicts.push(it.verdict);
         }
     }
-    if comparisons.iter().any(|it| it.verdict != "pass") {
-        bail!("a goal was missed");
-    }
-    Ok(())
-}
-
-/// What `osdp`'s example prints: virtual time, boards that answer after two characters.
-#[derive(Deserialize)]
-struct BusTimes {
-    cycle_us: f64,
-    wire_us: f64,
-}
-
-/// A cycle over 16 boards with Secure Channel at 115200 baud, against the time its bytes take on the wire.
-fn bus() -> Result<Comparison> {
-    let said = output(cargo().args([
-        "run",
-        "--quiet",
-        "--release",
-        "--package",
-        "osdp",
-        "--example",
-        "bus",
-        "--",
-        "16",
-        "115200",
-    ]))?;
-    let line = said.lines().find(|line| line.starts_with('{')).context("the example printed no figures")?;
-    let times: BusTimes = serde_json::from_str(line)?;
-    let ratio = times.wire_us / times.cycle_us;
-    let goal = 1.0 / 1.2;
-    Ok(Comparison {
-        bench: "bus",
-        case: "16 boards, 115200 baud, secure".to_owned(),
-        ours: times.cycle_us,
-        peer: times.wire_us,
-        peer_name: "the wire",
-        unit: "us",
-        ratio,
-        goal,
-        verdict: if ratio >= goal { "pass" } else { "fail" },
+    Ok(if verdicts.contains(&Verdict::Fail) {
+        eprintln!("cargo xtask bench: a goal was missed");
+        ExitCode::FAILURE
+    } else if verdicts.contains(&Verdict::Inconclusive) {
+        eprintln!("cargo xtask bench: INCONCLUSIVE: this machine was too busy");
+        ExitCode::from(INCONCLUSIVE)
+    } else {
+        ExitCode::SUCCESS
     })
+}
+
+/// A measurement that depends on what else the machine does.
+fn on_this_machine(
+    options: &Options,
+    compare: fn(&mut Watch) -> Result<Vec<Comparison>>,
+) -> Result<Vec<Comparison>> {
+    machine::packages(options.yes)?;
+    let mut watch = Watch::default();
+    let mut comparisons = compare(&mut watch)?;
+    let quiet = watch.report();
+    for it in &mut comparisons {
+        if !quiet {
+            it.verdict = Verdict::Inconclusive;
+        }
+    }
+    Ok(comparisons)
+}
+
+impl Comparison {
+    fn print(&self, json: bool) -> Result<()> {
+        if json {
+            println!("{}", serde_json::to_string(self)?);
+            return Ok(());
+        }
+        println!(
+            "{:7} {:44} ours {:>9} {unit}   {:>9} {unit} {}   ratio {:.2} (goal {:.2})   {}",
+            self.bench,
+            self.case,
+            digits(self.ours),
+            digits(self.peer),
+            self.peer_name,
+            self.ratio,
+            self.goal,
+            match self.verdict {
+                Verdict::Pass => "pass",
+                Verdict::Fail => "FAIL",
+                Verdict::Inconclusive => "INCONCLUSIVE",
+            },
+            unit = self.unit,
+        );
+        Ok(())
+    }
+}
+
+fn verdict(ratio: f64, goal: f64) -> Verdict {
+    if ratio >= goal { Verdict::Pass } else { Verdict::Fail }
+}
+
+fn digits(figure: f64) -> String {
+    if figure < 100.0 { format!("{figure:.2}") } else { format!("{figure:.0}") }
+}
+
+/// Builds with optimisation; where cargo laid the programs, in the order asked for.
+fn built(package: &str, targets: &[(&str, &str)]) -> Result<Vec<std::path::PathBuf>> {
+    #[derive(serde::Deserialize)]
+    struct Message {
+        target: Option<Target>,
+        executable: Option<std::path::PathBuf>,
+    }
+    #[derive(serde::Deserialize)]
+    struct Target {
+        name: String,
+    }
+    let mut build = cargo();
+    build.args(["build", "--release", "--message-format", "json-render-diagnostics", "--package", package]);
+    for (kind, name) in targets {
+        build.args([*kind, *name]);
+    }
+    eprintln!("  building {package} with optimisation");
+    let said = crate::run::output(&mut build)?;
+    let messages: Vec<Message> = said.lines().filter_map(|line| serde_json::from_str(line).ok()).collect();
+    let find = |name: &str| {
+        let mut found = messages.iter().filter(|it| it.target.as_ref().is_some_and(|it| it.name == name));
+        found.find_map(|it| it.executable.clone())
+    };
+    targets
+        .iter()
+        .map(|(_, name)| find(name).ok_or_else(|| anyhow::anyhow!("cargo built no {name}")))
+        .collect()
 }

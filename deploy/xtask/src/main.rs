@@ -1,9 +1,11 @@
 //! The project's own commands. `cargo xtask --help` lists them; the README says when to use which.
 
+mod audit;
 mod bench;
 mod fetch;
 mod machine;
 mod run;
+mod stock;
 mod tests;
 
 use std::process::ExitCode;
@@ -52,6 +54,12 @@ enum What {
         #[arg(long)]
         yes: bool,
     },
+    /// Hold what others' code we use against `deny.toml`: licences, bans, registries.
+    Audit {
+        /// Ask for known vulnerabilities too; their database is fetched from the network.
+        #[arg(long)]
+        advisories: bool,
+    },
     /// Measure, as ratios against what a user would pick instead.
     Bench(bench::Options),
 }
@@ -61,7 +69,7 @@ fn main() -> ExitCode {
         .install_default()
         .expect("nothing else has installed a provider");
     match carry_out(Command::parse().what) {
-        Ok(()) => ExitCode::SUCCESS,
+        Ok(code) => code,
         Err(error) => {
             eprintln!("cargo xtask: {error:#}");
             ExitCode::FAILURE
@@ -69,27 +77,29 @@ fn main() -> ExitCode {
     }
 }
 
-fn carry_out(what: What) -> Result<()> {
+fn carry_out(what: What) -> Result<ExitCode> {
     match what {
-        What::Setup { yes } => set_up(yes),
-        What::Fetch { from } => fetch::all(from.as_deref()),
-        What::Firmware => machine::firmware(),
+        What::Setup { yes } => set_up(yes)?,
+        What::Fetch { from } => fetch::all(from.as_deref())?,
+        What::Firmware => machine::firmware()?,
         What::Demo(options) => {
             set_up(options.yes)?;
             machine::emulated_firmware()?;
             machine::programs()?;
-            building::demo::run(&options)
+            building::demo::run(&options)?;
         }
         What::Test { yes } => {
             set_up(yes)?;
-            tests::every()
+            tests::every()?;
         }
         What::Soak { yes } => {
             set_up(yes)?;
-            tests::soak()
+            tests::soak()?;
         }
-        What::Bench(options) => bench::run(&options),
+        What::Audit { advisories } => audit::every(advisories)?,
+        What::Bench(options) => return bench::run(&options),
     }
+    Ok(ExitCode::SUCCESS)
 }
 
 fn set_up(yes: bool) -> Result<()> {

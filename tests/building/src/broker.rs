@@ -58,6 +58,11 @@ impl Broker {
         self.port
     }
 
+    /// Its process id.
+    pub fn pid(&self) -> u32 {
+        self.process.pid()
+    }
+
     /// Ends it at once and starts it again on the same port with the same data.
     ///
     /// # Errors
@@ -97,6 +102,7 @@ fn configuration_text(port: u16, data: &Path, certificates: &Certificates) -> St
          keyfile {key}\n\
          require_certificate true\n\
          use_identity_as_username true\n\
+         use_username_as_clientid true\n\
          tls_version tlsv1.3\n\
          message_size_limit {limit}\n\
          max_queued_messages 10000\n\

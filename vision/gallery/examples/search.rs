@@ -2,10 +2,12 @@
 //!
 //! Prints one JSON line: nanoseconds of this thread's processor time per query, the median over rounds, for each path,
 //! after checking every answer against a comparison with all rows. Half of the queries are noisy copies of a row, half
-//! are strangers. With `--interactive` it waits for a line on stdin before each round and prints the round's figure, so
-//! that a benchmark can take turns with another program.
+//! are strangers. With `--turns FOLDER` it lays the rows, the queries (`rows.f32`, `queries.f32`) and the rows that
+//! answer them (`best.u32`, all of it little-endian) into the folder for another program to search, says what it did in
+//! one line of JSON, and then does a round for every line on standard input: `{"search": microseconds}` a query.
 
 use std::io::BufRead as _;
+use std::path::{self, PathBuf};
 use std::time::Duration;
 
 use gallery::{DIMENSIONS, Gallery, Match, Path, Person, Template};
@@ -14,7 +16,8 @@ const ROUNDS: usize = 9;
 
 fn main() {
     let words: Vec<String> = std::env::args().skip(1).collect();
-    let interactive = words.iter().any(|word| word == "--interactive");
+    let turns = words.iter().position(|word| word == "--turns");
+    let folder = turns.map(|at| PathBuf::from(words.get(at + 1).expect("--turns names a folder")));
     let mut numbers = words.iter().filter_map(|word| word.parse::<usize>().ok());
     let rows = numbers.next().unwrap_or(100_000);
     let count = numbers.next().unwrap_or(64);
@@ -28,15 +31,22 @@ fn main() {
     for (row, template) in (0..).zip(&templates) {
         gallery.add(Person(row), template);
     }
-    for path in Path::all() {
-        for query in &queries {
-            check(&gallery, path, &templates, query);
-        }
-    }
-    if interactive {
-        println!("ready");
+    let best: Vec<Person> = queries.iter().map(|query| check(&gallery, &templates, query)).collect();
+    let path = Path::best();
+    if let Some(folder) = folder {
+        lay(
+            &folder.join("rows.f32"),
+            templates.iter().flat_map(|it| it.numbers()).flat_map(|n| n.to_le_bytes()),
+        );
+        lay(
+            &folder.join("queries.f32"),
+            queries.iter().flat_map(|it| it.numbers()).flat_map(|n| n.to_le_bytes()),
+        );
+        lay(&folder.join("best.u32"), best.iter().flat_map(|person| (person.0 as u32).to_le_bytes()));
+        println!("{}", serde_json::json!({ "rows": rows, "dimensions": DIMENSIONS, "path": path.name() }));
         for _ in std::io::stdin().lock().lines() {
-            println!("{}", round(&gallery, Path::best(), &queries));
+            let microseconds = round(&gallery, path, &queries) as f64 / 1e3;
+            println!("{}", serde_json::json!({ "search": microseconds }));
         }
         return;
     }
@@ -48,10 +58,9 @@ fn main() {
             (path.name().to_owned(), rounds[ROUNDS / 2].into())
         })
         .collect();
-    let best = Path::best().name();
     let report = serde_json::json!({
         "rows": rows, "dimensions": DIMENSIONS, "queries": count, "unit": "ns thread CPU per query",
-        "path": best, "ns_per_query": nanoseconds[best], "by_path": nanoseconds,
+        "path": path.name(), "ns_per_query": nanoseconds[path.name()], "by_path": nanoseconds,
     });
     println!("{report}");
 }
@@ -65,15 +74,26 @@ fn round(gallery: &Gallery, path: Path, queries: &[Template]) -> u64 {
     ((thread_time() - start).as_nanos() / queries.len() as u128) as u64
 }
 
-fn check(gallery: &Gallery, path: Path, templates: &[Template], query: &Template) {
+/// Compares what every path finds with a comparison with all rows; who is nearest.
+fn check(gallery: &Gallery, templates: &[Template], query: &Template) -> Person {
     let mut all: Vec<Match> = (0..)
         .zip(templates)
         .map(|(row, template)| Match { person: Person(row), cosine: template.cosine(query) })
         .collect();
     all.sort_by(|a, b| b.cosine.total_cmp(&a.cosine).then(a.person.cmp(&b.person)));
-    let found = gallery.search_on(path, query);
-    assert_eq!(found.best, all.first().copied(), "a wrong answer has no speed");
-    assert_eq!(found.second, all.get(1).copied(), "a wrong answer has no speed");
+    for path in Path::all() {
+        let found = gallery.search_on(path, query);
+        assert_eq!(found.best, all.first().copied(), "a wrong answer has no speed");
+        assert_eq!(found.second, all.get(1).copied(), "a wrong answer has no speed");
+    }
+    all[0].person
+}
+
+/// Whole or not at all: another copy of this program may be laying the same.
+fn lay(path: &path::Path, bytes: impl Iterator<Item = u8>) {
+    let part = path.with_extension(std::process::id().to_string());
+    std::fs::write(&part, bytes.collect::<Vec<u8>>()).expect("the folder can be written");
+    std::fs::rename(part, path).expect("the folder can be written");
 }
 
 fn thread_time() -> Duration {

@@ -14,7 +14,7 @@ use opencv::core::Mat;
 use opencv::dnn::{DNN_BACKEND_OPENCV, DNN_TARGET_CPU, Net, NetTrait as _};
 
 pub use detector::Detector;
-pub use embedder::Embedder;
+pub use embedder::{Embedder, aligned};
 pub use liveness::{LivenessCheck, OUTLINED};
 pub use measures::measure;
 pub use motion::Motion;

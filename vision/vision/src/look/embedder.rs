@@ -24,14 +24,31 @@ impl Embedder {
     /// # Errors
     /// What OpenCV says.
     pub fn template(&mut self, picture: &Picture, face: &Face) -> opencv::Result<Option<Template>> {
-        let matrix = similarity(&face.landmarks);
-        let matrix = Mat::new_rows_cols_with_data(2, 3, &matrix)?;
-        let mut aligned = Mat::default();
+        self.embed(&aligned(picture, face)?)
+    }
+
+    /// The template of an [`aligned`] face: the part of [`Embedder::template`] that the network does.
+    ///
+    /// # Errors
+    /// What OpenCV says.
+    pub fn embed(&mut self, aligned: &Picture) -> opencv::Result<Option<Template>> {
         let size = Size::new(SIDE, SIDE);
-        warp_affine(picture, &mut aligned, &matrix, size, INTER_LINEAR, BORDER_CONSTANT, Scalar::default())?;
-        let blob = blob_from_image(&aligned, 1.0, size, Scalar::default(), true, false, CV_32F)?;
+        let blob = blob_from_image(aligned, 1.0, size, Scalar::default(), true, false, CV_32F)?;
         self.net.set_input(&blob, "", 1.0, Scalar::default())?;
         let output = self.net.forward_single_def()?;
         Ok(Template::new(output.data_typed::<f32>()?).ok())
     }
+}
+
+/// The face turned, scaled and cut as the network was trained on it.
+///
+/// # Errors
+/// What OpenCV says.
+pub fn aligned(picture: &Picture, face: &Face) -> opencv::Result<Picture> {
+    let matrix = similarity(&face.landmarks);
+    let matrix = Mat::new_rows_cols_with_data(2, 3, &matrix)?;
+    let mut aligned = Mat::default();
+    let size = Size::new(SIDE, SIDE);
+    warp_affine(picture, &mut aligned, &matrix, size, INTER_LINEAR, BORDER_CONSTANT, Scalar::default())?;
+    Ok(aligned)
 }
