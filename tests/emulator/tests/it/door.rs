@@ -5,7 +5,7 @@ use std::time::Instant;
 
 use emulator::Bus;
 use endpoints::door::Settings;
-use endpoints::vendor::{BoardSettings, FromBoard, Info, KindSettings, ToBoard};
+use endpoints::vendor::{BoardSettings, FromBoard, Info, KindSettings, ToBoard, What};
 use osdp::EventKind;
 
 use crate::panel::{Panel, online};
@@ -154,4 +154,37 @@ fn what_is_in_flash_outlives_a_power_cut() {
     assert_eq!(after.epoch, told.epoch, "the same log");
     assert_eq!(after.boot, told.boot + 1);
     assert!(after.newest >= told.newest, "nothing told is gone: {told:?}, {after:?}");
+}
+
+#[test]
+fn a_lost_key_is_reset_at_the_board() {
+    let bus = Bus::start().expect("a bus");
+    let panel = Panel::on(&bus);
+    let (board, _flash) = door(Some(&bus), "one", 1);
+    panel.install(1);
+    drop(panel);
+
+    // Its controller is gone, and the key with it.
+    board.cut_power();
+    board.press("tamper").expect("the cover is off");
+    board.press("key_button").expect("held");
+    board.power_on().expect("power");
+    board.wait_output("sounder", true, SOON).expect("the key is gone");
+    assert!(!board.is_on("lock").expect("powered"), "nobody is let in by it");
+    let since = board.powered_at().expect("powered");
+    assert!(since.elapsed().as_secs() >= 10, "held for ten seconds, not {:?}", since.elapsed());
+    board.release("key_button").expect("let go");
+    let edges = board.edges(since).expect("powered");
+    assert!(edges.iter().all(|edge| edge.output != "lock"), "{edges:?}");
+
+    let panel = Panel::on(&bus);
+    panel.install_another(1);
+    let since = Instant::now();
+    panel.say(1, ToBoard::Hello);
+    panel.told(since, "that the key was reset", |message| match message {
+        FromBoard::Events { mut events, .. } => {
+            events.any(|event| event.expect("well formed").what == What::KeyReset).then_some(())
+        }
+        FromBoard::Info(_) | FromBoard::Outcome { .. } => None,
+    });
 }

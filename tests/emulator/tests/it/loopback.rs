@@ -90,7 +90,7 @@ fn unknown_names_are_told() {
     let error = board.press("in9").expect_err("no such input").to_string();
     assert_eq!(error, "the board has no input called `in9`");
     let error = emulator::Image::named("no-such-image").expect_err("no such image").to_string();
-    assert!(error.contains("no-such-image not found: run `cargo build --release"), "{error}");
+    assert!(error.contains("no-such-image not found: build it with `cargo xtask firmware`"), "{error}");
 }
 
 /// Outputs on, then the board fails by `fault`: they go off, the board starts again and says why it did.

@@ -101,6 +101,17 @@ impl Panel {
         self.wait(since, "on-line with its key", |event| online(event, address));
     }
 
+    /// The same with another key than [`Panel::install`] gives.
+    pub(crate) fn install_another(&self, address: u8) {
+        let since = Instant::now();
+        self.order(move |cp, now| {
+            let security =
+                DeviceSecurity::Install { key: Key::new(*b"and another key."), until: now + 60_000_000 };
+            cp.add(now, DeviceConfig::new(at(address), security)).expect("a place");
+        });
+        self.wait(since, "on-line with another key", |event| online(event, address));
+    }
+
     /// Output `output` on for its time.
     pub(crate) fn release(&self, address: u8, output: u8, tenths: u16) {
         self.order(move |cp, now| {
