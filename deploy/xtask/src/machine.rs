@@ -6,6 +6,7 @@ use std::process::Command;
 use anyhow::{Context, Result, bail};
 
 use crate::run::{cargo, output, root, run, says_yes};
+use crate::stock;
 
 /// Debian packages, each with what it is for.
 const PACKAGES: &[(&str, &str)] = &[
@@ -101,39 +102,81 @@ pub(crate) fn test_runner() -> Result<()> {
     run(cargo().args(["install", "cargo-nextest", "--locked", "--version", "0.9.143"]))
 }
 
-/// The boards: what is added to `cargo build --release`. Each chip has a target of its own (firmware/boards/README.md).
-const IMAGES: &[&[&str]] = &[
-    &["--package", "lm3s6965", "--target", "thumbv7m-none-eabi"],
-    &["--package", "stm32g474", "--target", "thumbv7em-none-eabihf"],
-    &["--package", "rp2350", "--target", "thumbv8m.main-none-eabihf", "--features", "door", "--bin", "door"],
-    &[
-        "--package",
-        "rp2350",
-        "--target",
-        "thumbv8m.main-none-eabihf",
-        "--features",
-        "gate-lane",
-        "--bin",
-        "gate-lane",
-    ],
+/// Firmware images of one chip, or of one of its packages: what is built together.
+struct Images {
+    package: &'static str,
+    target: &'static str,
+    /// A board that only some of the chip's packages have pins for, by feature.
+    feature: Option<&'static str>,
+    binaries: &'static [&'static str],
+}
+
+/// The boards. Each chip has a target of its own (firmware/boards/README.md).
+const IMAGES: &[Images] = &[
+    Images {
+        package: "lm3s6965",
+        target: "thumbv7m-none-eabi",
+        feature: None,
+        binaries: &["door", "gate-lane", "loopback"],
+    },
+    Images {
+        package: "stm32l475",
+        target: "thumbv7em-none-eabihf",
+        feature: None,
+        binaries: &["l475-door", "l475-gate-lane"],
+    },
+    Images {
+        package: "stm32g474",
+        target: "thumbv7em-none-eabihf",
+        feature: None,
+        binaries: &["door", "gate-lane"],
+    },
+    Images {
+        package: "rp2350",
+        target: "thumbv8m.main-none-eabihf",
+        feature: Some("door"),
+        binaries: &["door"],
+    },
+    Images {
+        package: "rp2350",
+        target: "thumbv8m.main-none-eabihf",
+        feature: Some("gate-lane"),
+        binaries: &["gate-lane"],
+    },
 ];
 
-/// Builds every board's firmware image. Those for the emulator are looked for where they are built.
-pub(crate) fn firmware() -> Result<()> {
-    for image in IMAGES {
+impl Images {
+    fn build(&self) -> Result<()> {
         let mut build = cargo();
         // A target folder that somebody chose for this workspace is not for the boards.
         build.env_remove("CARGO_TARGET_DIR").current_dir(root().join("firmware/boards"));
-        run(build.args(["build", "--release", "--locked"]).args(*image))?;
+        build.args(["build", "--release", "--locked", "--package", self.package, "--target", self.target]);
+        if let Some(feature) = self.feature {
+            build.args(["--features", feature]);
+        }
+        run(build.args(self.binaries.iter().flat_map(|binary| ["--bin", *binary])))
     }
+}
+
+/// Builds every board's firmware image and says what each takes. Those for the emulator are looked for where they are built.
+pub(crate) fn firmware() -> Result<()> {
+    let mut table = format!("  {:32}{:>14}{:>14}\n", "image", "flash, bytes", "memory, bytes");
+    for images in IMAGES {
+        images.build()?;
+        let folder = root().join("firmware/boards/target").join(images.target).join("release");
+        for binary in images.binaries {
+            let taken = stock::of(&folder.join(binary))?;
+            let name = format!("{} {binary}", images.package);
+            table += &format!("  {name:32}{:>14}{:>14}\n", taken.flash, taken.memory);
+        }
+    }
+    eprint!("{table}");
     Ok(())
 }
 
 /// Builds the emulated boards alone: what the demonstration needs.
 pub(crate) fn emulated_firmware() -> Result<()> {
-    let mut build = cargo();
-    build.env_remove("CARGO_TARGET_DIR").current_dir(root().join("firmware/boards"));
-    run(build.args(["build", "--release", "--locked"]).args(IMAGES[0]))
+    IMAGES[0].build()
 }
 
 /// Builds the programs that make up the building.
