@@ -6,6 +6,7 @@
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -33,6 +34,8 @@ const SHOW: Token = Token(u64::MAX);
 const FINE: Duration = Duration::from_millis(2);
 /// A write that takes longer than this means that the port is gone.
 const WRITE_LIMIT: Duration = Duration::from_secs(1);
+/// Repeats are told so often.
+const RETRIES_EVERY: Duration = Duration::from_secs(1);
 /// Pauses before a lost port is opened again.
 const REOPEN: [Duration; 4] =
     [Duration::from_millis(250), Duration::from_secs(1), Duration::from_secs(2), Duration::from_secs(5)];
@@ -67,6 +70,8 @@ pub struct ToBus {
 pub enum FromBus {
     /// Something happened at a device.
     Device(Box<Event>),
+    /// A device had to be asked again, so many times more.
+    Retried(Address, u32),
     /// The port is usable.
     Up,
     /// It is not.
@@ -97,7 +102,17 @@ pub fn start(
 ) -> std::io::Result<thread::JoinHandle<()>> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     thread::Builder::new().name(format!("bus {}", plan.name).chars().take(15).collect()).spawn(move || {
-        runtime.block_on(Bus { plan, commands, events, began: Instant::now(), shows: BTreeMap::new() }.run())
+        let bus = Bus {
+            plan,
+            commands,
+            events,
+            began: Instant::now(),
+            shows: BTreeMap::new(),
+            files: BTreeMap::new(),
+            retries: BTreeMap::new(),
+            retries_told_at: Instant::now(),
+        };
+        runtime.block_on(bus.run());
     })
 }
 
@@ -108,6 +123,11 @@ struct Bus {
     began: Instant,
     /// Lights and sounds on the way, by device.
     shows: BTreeMap<u8, usize>,
+    /// Files on the way, by device.
+    files: BTreeMap<u8, Arc<[u8]>>,
+    /// Repeats that were told, by device.
+    retries: BTreeMap<u8, u32>,
+    retries_told_at: Instant,
 }
 
 impl Bus {
@@ -158,7 +178,7 @@ impl Bus {
                 command = self.commands.recv() => match command {
                     None => return false,
                     Some(command) => {
-                        let failed = EventKind::Failed(Token(command.token), Failure::Offline);
+                        let failed = EventKind::Failed(Token(command.token), Failure::Expired);
                         let event = Event { address: command.address, kind: failed };
                         if self.events.send(FromBus::Device(Box::new(event))).await.is_err() {
                             return false;
@@ -188,6 +208,8 @@ impl Bus {
     async fn drive(&mut self, port: &mut SerialStream) -> Result<(), PortError> {
         let mut panel = self.panel()?;
         self.shows.clear();
+        self.files.clear();
+        self.retries.clear();
         let mut buffer = [0; 2048];
         loop {
             // Commands that came meanwhile go before the next poll.
@@ -199,7 +221,13 @@ impl Bus {
                     .await
                     .map_err(|_| PortError::Closed)??;
             }
-            while let Some(event) = panel.poll_event() {
+            while let Some(mut event) = panel.poll_event() {
+                if let EventKind::FileWanted { token, offset, len } = event.kind {
+                    if self.next_block(&mut panel, event.address, offset, len) {
+                        continue;
+                    }
+                    event.kind = EventKind::Failed(token, Failure::Cancelled);
+                }
                 if let EventKind::Done(SHOW) | EventKind::Failed(SHOW, _) = event.kind {
                     let shows = self.shows.entry(event.address.get()).or_default();
                     *shows = shows.saturating_sub(1);
@@ -208,6 +236,9 @@ impl Bus {
                 if self.events.send(FromBus::Device(Box::new(event))).await.is_err() {
                     return Ok(());
                 }
+            }
+            if !self.tell_retries(&panel).await {
+                return Ok(());
             }
             let wake = panel.poll_timeout();
             tokio::select! {
@@ -242,20 +273,16 @@ impl Bus {
                 return self.show(panel, address, &Command::Led(Records::new(&[*control])), until);
             }
             Say::Buzzer(buzzer) => return self.show(panel, address, &Command::Buzzer(*buzzer), until),
-            Say::InputStatus => panel.submit(now, address, &Command::InputStatus, token, until),
+            Say::File { kind, data } => {
+                let total = u32::try_from(data.len()).expect("a few kilobytes");
+                self.files.insert(address.get(), Arc::clone(data));
+                panel.send_file(address, *kind, total, token)
+            }
         };
         if let Err(error) = outcome {
             tracing::debug!(bus = %self.plan.name, %address, %error, "not sent");
-            let failure = match error {
-                osdp::cp::SubmitError::Expired => Failure::Expired,
-                osdp::cp::SubmitError::UnknownDevice
-                | osdp::cp::SubmitError::Offline
-                | osdp::cp::SubmitError::Unsupported { .. }
-                | osdp::cp::SubmitError::Reserved
-                | osdp::cp::SubmitError::TooLong
-                | osdp::cp::SubmitError::Full => Failure::Offline,
-            };
-            let event = Event { address, kind: EventKind::Failed(token, failure) };
+            // Whatever the reason, none of it went out.
+            let event = Event { address, kind: EventKind::Failed(token, Failure::Expired) };
             // When nobody listens any more the main loop ends by itself.
             let _ = self.events.send(FromBus::Device(Box::new(event))).await;
         }
@@ -263,6 +290,33 @@ impl Bus {
 }
 
 impl Bus {
+    /// The next piece of a file. `false` when there is no such piece: the transfer is given up.
+    fn next_block(&mut self, panel: &mut Panel, address: Address, offset: u32, len: usize) -> bool {
+        let file = self.files.get(&address.get());
+        let piece = file.zip(usize::try_from(offset).ok()).and_then(|(file, at)| file.get(at..at + len));
+        let given = piece.is_some_and(|piece| panel.file_block(address, piece));
+        if !given {
+            panel.cancel_file(self.now(), address);
+        }
+        given
+    }
+
+    /// Says how many repeats there were, now and then. `false` when nobody listens any more.
+    async fn tell_retries(&mut self, panel: &Panel) -> bool {
+        if self.retries_told_at.elapsed() < RETRIES_EVERY {
+            return true;
+        }
+        self.retries_told_at = Instant::now();
+        for (address, _) in &self.plan.devices {
+            let counted = panel.device_statistics(*address).map_or(0, |it| it.retries);
+            let told = self.retries.insert(address.get(), counted).unwrap_or(0);
+            if counted > told && self.events.send(FromBus::Retried(*address, counted - told)).await.is_err() {
+                return false;
+            }
+        }
+        true
+    }
+
     /// A light or a sound: dropped when the device cannot do it or has enough of them to do.
     fn show(&mut self, panel: &mut Panel, address: Address, command: &Command<'_>, until: u64) {
         let now = self.now();

@@ -75,9 +75,9 @@ fn start(arguments: &Arguments) -> anyhow::Result<()> {
 async fn print_outbox(config: &gateway::config::Config) -> anyhow::Result<()> {
     let levels = Reader::open(&config.outbox_file()).await?.levels().await?;
     let ([urgent, bulk], [urgent_acked, bulk_acked]) = (levels.last, levels.acked);
+    let [epoch, bulk_epoch] = levels.epoch;
     println!(
-        r#"{{"epoch":{},"urgent":{urgent},"bulk":{bulk},"urgent_acked":{urgent_acked},"bulk_acked":{bulk_acked}}}"#,
-        levels.epoch
+        r#"{{"epoch":{epoch},"bulk_epoch":{bulk_epoch},"urgent":{urgent},"bulk":{bulk},"urgent_acked":{urgent_acked},"bulk_acked":{bulk_acked}}}"#
     );
     Ok(())
 }

@@ -6,9 +6,11 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::io::Write as _;
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use domain::time::Utc;
+use osdp::cp::{EventKind, Failure, Token};
 use osdp::{Address, Baud};
 use ring::rand::{SecureRandom, SystemRandom};
 use thiserror::Error;
@@ -28,6 +30,7 @@ use crate::policy_store::{PolicyStore, StoreError, Taken};
 use crate::reader_link::{FromLink, ReaderLink};
 use crate::site::{BoardId, CredentialKey, Effect, Input, LinkId, Now, Plan, Site};
 use crate::tls::{Identity, TlsError};
+use crate::whitelist::{self, ListKey};
 
 /// Messages that wait for the loop, from each source.
 const QUEUE: usize = 1_024;
@@ -98,7 +101,7 @@ pub async fn run(mut config: Config) -> Result<(), StartError> {
     let (store, policy) = PolicyStore::open(&config.data.join("policy.sqlite")).await?;
 
     let (jobs, waiting_jobs) = mpsc::channel(QUEUE);
-    let (told, written) = mpsc::unbounded_channel();
+    let (told, written) = mpsc::channel(QUEUE);
     tokio::spawn(writer.run(waiting_jobs, told));
 
     let (from_links, links) = mpsc::channel(QUEUE);
@@ -116,7 +119,7 @@ pub async fn run(mut config: Config) -> Result<(), StartError> {
     let (chunks, waiting_chunks) = mpsc::channel(QUEUE);
     let (policies, from_store) = mpsc::channel(8);
     let (have, have_now) = watch::channel(store.have());
-    tokio::spawn(keep_policy(store, waiting_chunks, have, policies));
+    tokio::spawn(keep_policy(store, waiting_chunks, have, policies.clone()));
 
     let (to_centre, outgoing) = mpsc::channel(QUEUE);
     let (incoming, from_centre) = mpsc::channel(QUEUE);
@@ -135,7 +138,11 @@ pub async fn run(mut config: Config) -> Result<(), StartError> {
 
     let buses = start_buses(&config)?;
     let name = config.name.clone();
-    let plan = Plan::new(&mut config);
+    let list_key = Arc::new(
+        ListKey::open(&config.data)
+            .map_err(|source| StartError::Data { path: config.data.clone(), source })?,
+    );
+    let plan = Plan::new(&mut config, list_key.public());
     let key = CredentialKey::new(&config.credential_key);
     let mut process = Process {
         addresses: addresses(&plan),
@@ -143,6 +150,9 @@ pub async fn run(mut config: Config) -> Result<(), StartError> {
         clock: Clock::start(),
         jobs,
         unwritten: Vec::new(),
+        unsaid: Vec::new(),
+        list_key,
+        computed: policies,
         to_centre,
         chunks,
         levels,
@@ -172,7 +182,7 @@ struct Sources {
     links: mpsc::Receiver<FromLink>,
     from_centre: mpsc::Receiver<FromCentre>,
     from_store: mpsc::Receiver<Input>,
-    written: mpsc::UnboundedReceiver<Written>,
+    written: mpsc::Receiver<Written>,
 }
 
 struct Process {
@@ -183,6 +193,11 @@ struct Process {
     jobs: mpsc::Sender<Job>,
     /// Writes that the outbox had no place for.
     unwritten: Vec<u64>,
+    /// What a bus had no place for.
+    unsaid: Vec<(BoardId, u64)>,
+    list_key: Arc<ListKey>,
+    /// Takes what was worked out beside the loop.
+    computed: mpsc::Sender<Input>,
     to_centre: mpsc::Sender<ToCentre>,
     chunks: mpsc::Sender<Chunk>,
     levels: watch::Receiver<Levels>,
@@ -211,6 +226,10 @@ impl Process {
             }
             while let Some(token) = self.unwritten.pop() {
                 self.step(Input::Written { token, ok: false });
+            }
+            while let Some((board, token)) = self.unsaid.pop() {
+                let failed = EventKind::Failed(Token(token), Failure::Expired);
+                self.step(Input::Heard(board, Box::new(failed)));
             }
             self.publish_live();
         }
@@ -242,6 +261,7 @@ impl Process {
                     let expires = Instant::now() + Duration::from_micros(life);
                     if self.buses[bus].try_send(ToBus { address, say, token, expires }).is_err() {
                         tracing::error!(bus, "the bus does not keep up; a command was dropped");
+                        self.unsaid.push((board, token));
                     }
                 }
                 Effect::Write(write) => {
@@ -258,6 +278,14 @@ impl Process {
                 }
                 Effect::Ask(ask) => self.tell_centre(ToCentre::Ask(ask)),
                 Effect::Result(outcome) => self.tell_centre(ToCentre::Result(outcome)),
+                Effect::MakeList(board, order) => {
+                    let (key, computed) = (Arc::clone(&self.list_key), self.computed.clone());
+                    tokio::task::spawn_blocking(move || {
+                        let list = whitelist::make(&key, &order);
+                        // The loop has ended: no list is needed any more.
+                        let _ = computed.blocking_send(Input::ListMade(board, list));
+                    });
+                }
             }
         }
     }
@@ -283,12 +311,20 @@ impl Process {
             FromBus::Up => self.step(Input::Bus { bus, up: true }),
             FromBus::Down => self.step(Input::Bus { bus, up: false }),
             FromBus::Device(event) => {
-                let board = self.addresses.iter().position(|it| *it == (bus, event.address));
-                if let Some(board) = board {
-                    self.step(Input::Heard(BoardId(board), Box::new(event.kind)));
+                if let Some(board) = self.board_at(bus, event.address) {
+                    self.step(Input::Heard(board, Box::new(event.kind)));
+                }
+            }
+            FromBus::Retried(address, times) => {
+                if let Some(board) = self.board_at(bus, address) {
+                    self.step(Input::Retried(board, times));
                 }
             }
         }
+    }
+
+    fn board_at(&self, bus: usize, address: Address) -> Option<BoardId> {
+        self.addresses.iter().position(|it| *it == (bus, address)).map(BoardId)
     }
 
     fn link_said(&mut self, said: FromLink) {
@@ -336,7 +372,7 @@ impl Process {
     }
 
     /// What is on its way to the disk may arrive there.
-    async fn last_words(&mut self, written: &mut mpsc::UnboundedReceiver<Written>) {
+    async fn last_words(&mut self, written: &mut mpsc::Receiver<Written>) {
         let until = TokioInstant::now() + LAST_WORDS;
         while self.site.is_writing() {
             match tokio::time::timeout_at(until, written.recv()).await {

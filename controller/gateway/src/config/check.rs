@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
+use std::time::Duration;
 
 use domain::ids::{ControllerId, DoorId};
 use domain::request::Side;
@@ -10,7 +11,7 @@ use toml::Spanned;
 
 use super::{
     Broker, Bus, BusFile, Camera, Config, Device, DeviceFile, Fault, File, Kind, KindFile, OfflineFile,
-    Reader, ReaderLink, ReaderLinkFile, Terminals, Tls, hex, key_file, once, plain_file, private_file,
+    Reader, ReaderLink, ReaderLinkFile, Terminals, Tls, key_file, once, plain_file, private_file,
 };
 
 const BAUDS: [u32; 6] = [9_600, 19_200, 38_400, 57_600, 115_200, 230_400];
@@ -21,6 +22,9 @@ pub(super) fn config(file: File, folder: &Path) -> Result<Config, Fault> {
         ControllerId(number.ok_or_else(|| Fault::at(&file.name, "must be `controller-` and a number"))?);
     if !(10..=10_000_000).contains(file.outbox_limit.get_ref()) {
         return Err(Fault::at(&file.outbox_limit, "must be 10 to 10000000 events"));
+    }
+    if !(10..=604_800).contains(file.whitelist_life_s.get_ref()) {
+        return Err(Fault::at(&file.whitelist_life_s, "must be 10 s to 604800 s, seven days"));
     }
     let tls = Tls {
         ca: plain_file(folder, &file.tls.ca)?,
@@ -43,6 +47,7 @@ pub(super) fn config(file: File, folder: &Path) -> Result<Config, Fault> {
         buses,
         outbox_limit: file.outbox_limit.into_inner(),
         outbox_pages: file.outbox_pages,
+        whitelist_life: Duration::from_secs((*file.whitelist_life_s.get_ref()).into()),
     })
 }
 
@@ -107,10 +112,6 @@ fn device(file: DeviceFile, folder: &Path, names: &mut Names) -> Result<Device, 
     {
         return Err(Fault::at(it, "must be 2 to 3600 s"));
     }
-    let whitelist_key = match &file.whitelist_key {
-        None => [0; 32],
-        Some(it) => hex(it.get_ref()).ok_or_else(|| Fault::at(it, "must be 64 hexadecimal digits"))?,
-    };
     let key = osdp::Key::new(key_file(folder, &file.key_file)?);
     if key.is_default() {
         return Err(Fault::at(
@@ -130,7 +131,6 @@ fn device(file: DeviceFile, folder: &Path, names: &mut Names) -> Result<Device, 
             OfflineFile::Whitelist => OfflineRule::Whitelist,
         },
         offline_after_s,
-        whitelist_key,
     })
 }
 

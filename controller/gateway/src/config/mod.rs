@@ -8,6 +8,7 @@ use std::fs;
 use std::net::SocketAddr;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use domain::ids::{ControllerId, DoorId};
 use domain::request::Side;
@@ -39,6 +40,8 @@ pub struct Config {
     pub outbox_limit: u64,
     /// How large the outbox may grow, in pages of 4 KiB; without, as large as the disk.
     pub outbox_pages: Option<u32>,
+    /// How long a list holds by which a board lets people in while it is alone: 10 s to 7 days.
+    pub whitelist_life: Duration,
 }
 
 /// The controller's identity.
@@ -114,8 +117,6 @@ pub struct Device {
     pub offline: OfflineRule,
     /// After so many seconds without us, 2 to 3600.
     pub offline_after_s: u16,
-    /// Key that its whitelists are signed with; zeroes: none is taken.
-    pub whitelist_key: [u8; 32],
 }
 
 /// What a device is.
@@ -228,6 +229,8 @@ struct File {
     #[serde(default = "outbox_limit")]
     outbox_limit: Spanned<u64>,
     outbox_pages: Option<u32>,
+    #[serde(default = "whitelist_life_s")]
+    whitelist_life_s: Spanned<u32>,
     tls: TlsFile,
     broker: BrokerFile,
     credentials: CredentialsFile,
@@ -238,6 +241,11 @@ struct File {
 
 fn outbox_limit() -> Spanned<u64> {
     Spanned::new(0..0, 300_000)
+}
+
+/// A day: over a night without its controller a door goes on, over a weekend it does not.
+fn whitelist_life_s() -> Spanned<u32> {
+    Spanned::new(0..0, 86_400)
 }
 
 #[derive(Deserialize)]
@@ -313,7 +321,6 @@ struct DeviceFile {
     #[serde(default)]
     offline: OfflineFile,
     offline_after_s: Option<Spanned<u16>>,
-    whitelist_key: Option<Spanned<String>>,
 }
 
 #[derive(Deserialize, Clone, Copy, PartialEq, Eq)]

@@ -7,7 +7,7 @@
 mod sender;
 
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use rumqttc::v5::mqttbytes::QoS;
 use rumqttc::v5::mqttbytes::v5::Packet;
@@ -25,9 +25,9 @@ use uplink::topics::{Leaf, device_filters, parse, topic};
 use uplink::wire;
 
 use crate::config::Broker;
-use crate::outbox::{Job, Levels, Reader};
+use crate::outbox::{Job, Levels, Reader, index};
 
-use sender::Sender;
+use sender::{Heard, Sender};
 
 /// Requests that the event loop has not taken yet.
 const REQUESTS: usize = 64;
@@ -272,13 +272,19 @@ impl Link {
     async fn acknowledged(&mut self, stream: event::Stream, ack: event::Ack) {
         let levels = *self.parts.levels.borrow();
         let now = self.now();
-        match self.sender.acknowledged(now, &levels, stream, ack) {
-            // The writer waits for nobody, so waiting for it is short; without it there is nothing left to do.
-            Some(up_to) => drop(self.parts.jobs.send(Job::Acknowledged { stream, up_to }).await),
-            None => {
-                tracing::debug!(stream = stream.as_str(), up_to = ack.up_to, "an acknowledgement of no use")
+        let at = utc_now();
+        let job = match self.sender.acknowledged(now, &levels, stream, ack) {
+            Heard::Has(up_to) => Job::Acknowledged { stream, up_to },
+            Heard::HasOnly(up_to) => Job::ServerHas { stream, up_to, at },
+            Heard::HasMore => Job::SetBack { stream, at },
+            Heard::Nothing => {
+                tracing::debug!(stream = stream.as_str(), up_to = ack.up_to, "an acknowledgement of no use");
+                return;
             }
-        }
+        };
+        // The writer waits for nobody but the loop, which waits for nobody: this wait is short. Without a writer there is
+        // nothing left to do.
+        let _ = self.parts.jobs.send(job).await;
     }
 
     fn tell(&mut self, said: ToCentre) {
@@ -318,7 +324,8 @@ impl Link {
             let levels = *self.parts.levels.borrow_and_update();
             let now = self.now();
             let Some((stream, after)) = self.sender.next(now, &levels) else { return };
-            let events = match self.parts.reader.after(stream, after).await {
+            let epoch = levels.epoch[index(stream)];
+            let events = match self.parts.reader.after(epoch, stream, after).await {
                 Ok(events) => events,
                 Err(error) => {
                     tracing::error!(error = &error as &dyn std::error::Error, "the outbox cannot be read");
@@ -331,7 +338,7 @@ impl Link {
                 self.blocked_until = Some(Instant::now() + AGAIN);
                 return;
             };
-            let payload = wire::encode(&Batch { epoch: levels.epoch, events });
+            let payload = wire::encode(&Batch { epoch, events });
             if !self.publish(Leaf::Event(stream), QoS::AtLeastOnce, payload) {
                 self.blocked_until = Some(Instant::now() + AGAIN);
                 return;
@@ -339,4 +346,10 @@ impl Link {
             self.sender.sent(now, stream, last);
         }
     }
+}
+
+/// The wall clock: UTC, microseconds.
+fn utc_now() -> i64 {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    i64::try_from(since.as_micros()).unwrap_or(i64::MAX)
 }

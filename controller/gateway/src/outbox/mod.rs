@@ -4,8 +4,14 @@
 //! One task writes ([`Writer`]): whatever is queued goes into one commit, and a commit is on the disk (`synchronous = FULL`)
 //! before anybody is told. Acknowledged rows stay in a ring of [`RING`] a door. The sender reads through a connection of its
 //! own ([`Reader`]), so that a reconnect after a long outage never stands in the way of a door.
+//!
+//! A server that was restored from a backup has less than it acknowledged. What it lacks goes again from the ring
+//! ([`Job::ServerHas`]); where the ring does not reach back so far, an event names what is gone, and the stream goes on
+//! in a new epoch with everything that is not.
 
+mod epoch;
 mod reader;
+mod ring;
 mod schema;
 mod writer;
 
@@ -85,16 +91,33 @@ pub enum Job {
         /// Up to where.
         up_to: u64,
     },
+    /// The server has only this much of a stream, though it acknowledged more: it was set back.
+    ServerHas {
+        /// Which stream.
+        stream: Stream,
+        /// Up to where.
+        up_to: u64,
+        /// When that was found: UTC, microseconds.
+        at: i64,
+    },
+    /// The server has numbers of a stream's epoch that were never given: this database was set back.
+    SetBack {
+        /// Which stream.
+        stream: Stream,
+        /// When that was found: UTC, microseconds.
+        at: i64,
+    },
 }
 
 /// How far the streams are.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Levels {
-    /// A new one whenever the database was created anew.
-    pub epoch: u32,
-    /// Highest number given, urgent and bulk.
+    /// Of urgent and bulk: another one whenever the database was created anew, or the server and it do not fit together
+    /// in that stream any more.
+    pub epoch: [u32; 2],
+    /// Highest number given in that epoch, urgent and bulk.
     pub last: [u64; 2],
-    /// Acknowledged up to here, urgent and bulk.
+    /// Acknowledged up to here, urgent and bulk. Goes back when the server was set back.
     pub acked: [u64; 2],
 }
 

@@ -36,17 +36,24 @@ impl Reader {
         Ok(schema::levels(&mut self.connection).await?)
     }
 
-    /// The events after a number, in order and without gaps, as many as fit one payload.
+    /// An epoch's events after a number, in order, as many as fit one payload. Without gaps above what is acknowledged.
     ///
     /// # Errors
     /// When the database fails.
-    pub async fn after(&mut self, stream: Stream, seq: u64) -> Result<Vec<Received>, OutboxError> {
+    pub async fn after(
+        &mut self,
+        epoch: u32,
+        stream: Stream,
+        seq: u64,
+    ) -> Result<Vec<Received>, OutboxError> {
         let rows = sqlx::query(
-            "SELECT seq, at, kind, data FROM event WHERE stream = $1 AND seq > $2 ORDER BY seq LIMIT $3",
+            "SELECT seq, at, kind, data FROM event WHERE epoch = $4 AND stream = $1 AND seq > $2 \
+             ORDER BY seq LIMIT $3",
         )
         .bind(i64::try_from(index(stream)).expect("0 or 1"))
         .bind(seq.cast_signed())
         .bind(i64::try_from(LARGEST_BATCH).expect("a hundred"))
+        .bind(i64::from(epoch))
         .fetch_all(&mut self.connection)
         .await?;
         let mut events = Vec::with_capacity(rows.len());

@@ -1,14 +1,15 @@
 //! The one task that writes.
 
-use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use sqlx::{Connection, Row, SqliteConnection};
 use tokio::sync::{mpsc, watch};
 use uplink::event::Stream;
 
+use super::ring::{self, Ring};
 use super::{
-    Job, Kept, Levels, Options, OutboxError, RING, URGENT_ROOM, Write, Written, door, index, schema,
+    Entry, Job, Kept, Levels, Options, OutboxError, RING, URGENT_ROOM, Write, Written, door, epoch, index,
+    schema,
 };
 
 /// At most so many jobs in one commit.
@@ -21,8 +22,7 @@ pub struct Writer {
     pub(super) connection: SqliteConnection,
     levels: Levels,
     limit: u64,
-    /// Acknowledged rows still kept, by door.
-    ring: BTreeMap<Option<i64>, u64>,
+    ring: Ring,
     published: watch::Sender<Levels>,
     /// Where a broken database was put at the start.
     set_aside: Option<PathBuf>,
@@ -35,18 +35,7 @@ impl Writer {
     /// When the database cannot be opened or created.
     pub async fn open(options: &Options) -> Result<Writer, OutboxError> {
         let (mut connection, levels, set_aside) = schema::open(options).await?;
-        let rows = sqlx::query(
-            "SELECT door, count(*) AS rows FROM event WHERE (stream = 0 AND seq <= $1) OR (stream = 1 AND seq <= $2) \
-             GROUP BY door",
-        )
-        .bind(levels.acked[0].cast_signed())
-        .bind(levels.acked[1].cast_signed())
-        .fetch_all(&mut connection)
-        .await?;
-        let ring = rows
-            .iter()
-            .map(|row| Ok((row.try_get("door")?, row.try_get::<i64, _>("rows")?.cast_unsigned())))
-            .collect::<Result<_, sqlx::Error>>()?;
+        let ring = ring::count(&mut connection, &levels).await?;
         Ok(Writer {
             connection,
             levels,
@@ -78,11 +67,12 @@ impl Writer {
     }
 
     /// Works until nobody can send jobs any more. What is queued goes into one commit.
-    pub async fn run(mut self, mut jobs: mpsc::Receiver<Job>, written: mpsc::UnboundedSender<Written>) {
+    pub async fn run(mut self, mut jobs: mpsc::Receiver<Job>, written: mpsc::Sender<Written>) {
         let mut group = Vec::with_capacity(GROUP);
         while jobs.recv_many(&mut group, GROUP).await > 0 {
             for answer in self.commit(std::mem::take(&mut group)).await {
-                if written.send(answer).is_err() {
+                // Whoever waits for answers waits for nothing else: it takes them, or has gone.
+                if written.send(answer).await.is_err() {
                     return;
                 }
             }
@@ -92,15 +82,12 @@ impl Writer {
     /// Carries out the jobs in one transaction. Either all of it is on the disk, or nothing of it.
     pub async fn commit(&mut self, jobs: Vec<Job>) -> Vec<Written> {
         let mut levels = self.levels;
-        let mut ring = Vec::new();
+        let mut ring = self.ring.clone();
         let mut answers = Vec::new();
-        let outcome = self.attempt(jobs, &mut levels, &mut ring, &mut answers).await;
-        match outcome {
+        match self.attempt(jobs, &mut levels, &mut ring, &mut answers).await {
             Ok(()) => {
                 self.levels = levels;
-                for (door, rows) in ring {
-                    self.ring.insert(door, rows);
-                }
+                self.ring = ring;
                 self.published.send_if_modified(|published| std::mem::replace(published, levels) != levels);
             }
             Err(error) => {
@@ -119,12 +106,13 @@ impl Writer {
         &mut self,
         jobs: Vec<Job>,
         levels: &mut Levels,
-        ring: &mut Vec<(Option<i64>, u64)>,
+        ring: &mut Ring,
         answers: &mut Vec<Written>,
     ) -> Result<(), sqlx::Error> {
         // The answers are there before the first statement: a failure must reach everybody who waits.
         let mut accepted = Vec::with_capacity(jobs.len());
         let mut acks = [0; 2];
+        let mut misfits = Vec::new();
         let mut planned = *levels;
         for job in jobs {
             match job {
@@ -137,6 +125,7 @@ impl Writer {
                     }
                 }
                 Job::Acknowledged { stream, up_to } => acks[index(stream)] = up_to.max(acks[index(stream)]),
+                misfit @ (Job::ServerHas { .. } | Job::SetBack { .. }) => misfits.push(misfit),
             }
         }
         let mut transaction = self.connection.begin_with("BEGIN IMMEDIATE").await?;
@@ -147,30 +136,50 @@ impl Writer {
             let at = index(stream);
             let up_to = acks[at].min(levels.last[at]);
             if up_to > levels.acked[at] {
-                let fresh = newly_acknowledged(&mut transaction, stream, levels.acked[at], up_to).await?;
-                levels.acked[at] = up_to;
-                for (door, rows) in fresh {
-                    let before = ring.iter().rev().find(|(of, _)| *of == door).map(|(_, rows)| *rows);
-                    let before = before.or_else(|| self.ring.get(&door).copied()).unwrap_or(0);
-                    ring.push((door, before + rows));
+                for (door, rows) in ring::added(&mut transaction, levels, stream, up_to).await? {
+                    *ring.entry(door).or_default() += rows;
                 }
+                levels.acked[at] = up_to;
             }
+        }
+        if !misfits.is_empty() {
+            for misfit in misfits {
+                mend(&mut transaction, levels, misfit).await?;
+            }
+            *ring = ring::count(&mut transaction, levels).await?;
         }
         for at in 0..2 {
             sqlx::query(
-                "UPDATE stream SET last = $2, acked = $3 WHERE stream = $1 AND (last <> $2 OR acked <> $3)",
+                "UPDATE stream SET last = $2, acked = $3, epoch = $4 \
+                 WHERE stream = $1 AND (last <> $2 OR acked <> $3 OR epoch <> $4)",
             )
             .bind(i64::try_from(at).expect("0 or 1"))
             .bind(levels.last[at].cast_signed())
             .bind(levels.acked[at].cast_signed())
+            .bind(i64::from(levels.epoch[at]))
             .execute(&mut *transaction)
             .await?;
         }
-        for (door, rows) in ring.iter_mut().filter(|(_, rows)| *rows > RING + SLACK) {
-            trim(&mut transaction, levels, *door, *rows - RING).await?;
+        for (door, rows) in ring.iter_mut().filter(|(_, rows)| **rows > RING + SLACK) {
+            ring::trim(&mut transaction, levels, *door, *rows - RING).await?;
             *rows = RING;
         }
         transaction.commit().await
+    }
+}
+
+/// Server and outbox do not fit together.
+async fn mend(
+    connection: &mut SqliteConnection,
+    levels: &mut Levels,
+    misfit: Job,
+) -> Result<(), sqlx::Error> {
+    match misfit {
+        Job::ServerHas { stream, up_to, at } => {
+            epoch::server_has(connection, levels, stream, up_to, at).await
+        }
+        Job::SetBack { stream, at } => epoch::set_back(connection, levels, stream, at).await,
+        Job::Write(_) | Job::Acknowledged { .. } => Ok(()),
     }
 }
 
@@ -198,18 +207,7 @@ async fn insert(
     write: Write,
 ) -> Result<(), sqlx::Error> {
     for entry in write.events {
-        let stream = index(entry.body.stream());
-        levels.last[stream] += 1;
-        let (kind, data) = parts(&entry.body)?;
-        sqlx::query("INSERT INTO event (stream, seq, at, door, kind, data) VALUES ($1, $2, $3, $4, $5, $6)")
-            .bind(i64::try_from(stream).expect("0 or 1"))
-            .bind(levels.last[stream].cast_signed())
-            .bind(entry.at)
-            .bind(door(&entry.body).map(u64::cast_signed))
-            .bind(kind)
-            .bind(data)
-            .execute(&mut *connection)
-            .await?;
+        insert_event(connection, levels, entry).await?;
     }
     for Kept { kind, key, value } in write.kept {
         match value {
@@ -236,6 +234,30 @@ async fn insert(
     Ok(())
 }
 
+/// Gives an event the next number of its stream.
+pub(super) async fn insert_event(
+    connection: &mut SqliteConnection,
+    levels: &mut Levels,
+    entry: Entry,
+) -> Result<(), sqlx::Error> {
+    let stream = index(entry.body.stream());
+    levels.last[stream] += 1;
+    let (kind, data) = parts(&entry.body)?;
+    sqlx::query(
+        "INSERT INTO event (stream, epoch, seq, at, door, kind, data) VALUES ($1, $2, $3, $4, $5, $6, $7)",
+    )
+    .bind(i64::try_from(stream).expect("0 or 1"))
+    .bind(i64::from(levels.epoch[stream]))
+    .bind(levels.last[stream].cast_signed())
+    .bind(entry.at)
+    .bind(door(&entry.body).map(u64::cast_signed))
+    .bind(kind)
+    .bind(data)
+    .execute(connection)
+    .await?;
+    Ok(())
+}
+
 /// The body's kind and its own fields, as text.
 fn parts(body: &uplink::event::Body) -> Result<(&'static str, String), sqlx::Error> {
     #[derive(serde::Deserialize)]
@@ -246,40 +268,4 @@ fn parts(body: &uplink::event::Body) -> Result<(&'static str, String), sqlx::Err
     let whole = serde_json::to_string(body).map_err(|error| sqlx::Error::Encode(error.into()))?;
     let data: Data<'_> = serde_json::from_str(&whole).map_err(|error| sqlx::Error::Encode(error.into()))?;
     Ok((body.kind(), data.data.get().to_owned()))
-}
-
-async fn newly_acknowledged(
-    connection: &mut SqliteConnection,
-    stream: Stream,
-    after: u64,
-    up_to: u64,
-) -> Result<Vec<(Option<i64>, u64)>, sqlx::Error> {
-    let rows = sqlx::query(
-        "SELECT door, count(*) FROM event WHERE stream = $1 AND seq > $2 AND seq <= $3 GROUP BY door",
-    )
-    .bind(i64::try_from(index(stream)).expect("0 or 1"))
-    .bind(after.cast_signed())
-    .bind(up_to.cast_signed())
-    .fetch_all(connection)
-    .await?;
-    rows.iter().map(|row| Ok((row.try_get(0)?, row.try_get::<i64, _>(1)?.cast_unsigned()))).collect()
-}
-
-async fn trim(
-    connection: &mut SqliteConnection,
-    levels: &Levels,
-    door: Option<i64>,
-    rows: u64,
-) -> Result<(), sqlx::Error> {
-    sqlx::query(
-        "DELETE FROM event WHERE id IN (SELECT id FROM event WHERE door IS $1 \
-         AND ((stream = 0 AND seq <= $2) OR (stream = 1 AND seq <= $3)) ORDER BY id LIMIT $4)",
-    )
-    .bind(door)
-    .bind(levels.acked[0].cast_signed())
-    .bind(levels.acked[1].cast_signed())
-    .bind(rows.cast_signed())
-    .execute(connection)
-    .await?;
-    Ok(())
 }

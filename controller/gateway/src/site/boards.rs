@@ -14,10 +14,11 @@ use std::time::Duration;
 use uplink::event::{self, BoardChange, Body};
 use uplink::live::Position;
 
+use super::lists::ListNow;
 use super::memory::BoardKept;
 use super::plain::Plain;
 use super::point::Trouble;
-use super::{BoardId, Now, RELEASE_LIFE, Say, Site};
+use super::{BoardId, Now, RELEASE_LIFE, Released, Say, Site};
 use crate::config::{Device, Kind};
 
 /// "Until told otherwise", in milliseconds.
@@ -38,11 +39,15 @@ pub(super) struct Board {
     pub(super) fire_fault: bool,
     /// Input lines in fault, but for the fire loop.
     pub(super) faults: BTreeSet<u8>,
-    tamper: bool,
-    power: bool,
+    /// Of another maker's: what its local status says.
+    pub(super) tamper: bool,
+    pub(super) power: bool,
     pub(super) heard_at: Option<Utc>,
     pub(super) retries: u64,
     pub(super) plain: Option<Plain>,
+    /// Its events up to this one are in what it last said of how it stands.
+    pub(super) as_of: Mark,
+    pub(super) list: ListNow,
 }
 
 /// How far a board's log is taken.
@@ -78,6 +83,8 @@ impl Board {
                 Kind::PlainDoor(terminals) => Some(Plain::new(terminals)),
                 Kind::Door | Kind::GateLane | Kind::Reader => None,
             },
+            as_of: Mark::default(),
+            list: ListNow::default(),
         }
     }
 
@@ -91,8 +98,14 @@ impl Board {
         Some(format!("model {} firmware {major}.{minor}.{build}", it.model))
     }
 
+    /// The serial number it gave, 0 for none.
+    pub(super) fn serial(&self) -> u32 {
+        self.identity.map_or(0, |it| it.serial)
+    }
+
     pub(super) fn deadline(&self) -> Option<u64> {
-        self.plain.as_ref().and_then(Plain::deadline)
+        let plain = self.plain.as_ref().and_then(Plain::deadline);
+        [plain, self.list.deadline()].into_iter().flatten().min()
     }
 }
 
@@ -121,14 +134,14 @@ impl Site {
             EventKind::Mfg { oui: Oui(OUI), data, .. } if self.plan.is_ours(board) => {
                 self.board_said(now, board, &data)
             }
-            EventKind::Done(token) => self.said(now, token.0),
+            EventKind::Outputs(outputs) => self.outputs(board, &outputs),
+            EventKind::Done(token) => self.said(now, board, token.0),
             EventKind::Failed(token, failure) => self.not_said(now, board, token.0, failure),
             EventKind::ForeignPanel => {
                 tracing::error!(board = %self.plan.board(board).name, "another panel speaks on this bus");
             }
             EventKind::KeyInstalled
             | EventKind::InstallWindowClosed
-            | EventKind::Outputs(_)
             | EventKind::Readers(_)
             | EventKind::LineSettings(_)
             | EventKind::Mfg { .. }
@@ -152,9 +165,10 @@ impl Site {
     }
 
     /// A new session: it may have restarted. What must hold now is told once it has said who it is.
-    fn greet(&mut self, board: BoardId) {
+    pub(super) fn greet(&mut self, board: BoardId) {
         if self.plan.is_ours(board) {
             self.say(board, Say::Ours(ToBoard::Hello), 0, RELEASE_LIFE);
+            self.ask_status(board);
         }
     }
 
@@ -169,6 +183,8 @@ impl Site {
         }
         it.link = LinkNow::Offline(how);
         it.settings = None;
+        it.as_of = Mark::default();
+        it.list.gone();
         self.board_event(now.utc.0, board, how);
         if let Some(point) = self.plan.door(board).and_then(|door| self.points.get_mut(&door)) {
             // What it was is not what it is: nobody can say any more.
@@ -191,6 +207,9 @@ impl Site {
             Ok(FromBoard::Info(info)) => self.introduced(now, board, &info),
             Ok(FromBoard::Events { epoch, events }) => self.board_events(now, board, epoch, events),
             Ok(FromBoard::Outcome { id, outcome }) => self.order_answered(now, board, id, outcome),
+            Ok(FromBoard::Status { epoch, as_of, status }) => {
+                self.stands(now, board, Mark { epoch, seq: as_of }, &status);
+            }
             Err(error) => {
                 tracing::warn!(board = %self.plan.board(board).name, %error, "a message of a board cannot be read");
             }
@@ -220,6 +239,7 @@ impl Site {
         self.set_clock(now, board);
         self.configure(board);
         self.restore_standing(now, board);
+        self.has_list(now, board, info.whitelist);
     }
 
     pub(super) fn acknowledge_board(&mut self, board: BoardId, epoch: u32, up_to: u32) {
@@ -260,7 +280,7 @@ impl Site {
         Some(BoardSettings {
             offline_after_s: device.offline_after_s,
             offline: device.offline,
-            whitelist_key: device.whitelist_key,
+            whitelist_key: self.plan.whitelist_key,
             kind,
         })
     }
@@ -306,26 +326,20 @@ impl Site {
         }
     }
 
-    /// All inputs of a board, by number. Its own events say what changed; this only mends what was lost on the way.
+    /// All inputs of a board, by number. One of ours says more of itself, a moment later.
     fn inputs(&mut self, now: Now, board: BoardId, inputs: &[u8]) {
         let active = |number: u8| inputs.get(usize::from(number)).map(|value| *value != 0);
-        let (closed, fire) = match self.plan.board(board).kind {
-            Kind::Door => {
-                (active(door::Input::Contact.number()).map(|open| !open), active(door::Input::Fire.number()))
-            }
-            Kind::GateLane => {
-                (active(gate_lane::Input::LeafClosed.number()), active(gate_lane::Input::Fire.number()))
-            }
+        let closed = match self.plan.board(board).kind {
+            Kind::Door => active(door::Input::Contact.number()).map(|open| !open),
+            Kind::GateLane => active(gate_lane::Input::LeafClosed.number()),
             Kind::PlainDoor(_) => return self.plain_inputs(now, board, inputs),
             Kind::Reader => return,
         };
-        let point = self.plan.door(board).and_then(|door| self.points.get_mut(&door));
-        if let (Some(point), Some(closed)) = (point, closed) {
-            point.position = if closed { Position::Closed } else { Position::Open };
-        }
-        if fire == Some(false) && self.boards[board.0].fire {
-            self.fire_at(now, now.utc.0, board, false);
-        }
+        self.touch(board, |point| {
+            if let (Position::Unknown, Some(closed)) = (point.position, closed) {
+                point.position = if closed { Position::Closed } else { Position::Open };
+            }
+        });
     }
 
     /// Of our own boards this comes as numbered events.
@@ -336,6 +350,10 @@ impl Site {
         let it = &mut self.boards[board.0];
         let (tamper_was, power_was) =
             (std::mem::replace(&mut it.tamper, tamper), std::mem::replace(&mut it.power, power));
+        self.touch(board, |point| {
+            point.trouble(Trouble::Tamper, tamper);
+            point.trouble(Trouble::MainsLost, power);
+        });
         if tamper != tamper_was {
             let change = if tamper { BoardChange::Tamper } else { BoardChange::TamperRestored };
             self.board_event(now.utc.0, board, change);
@@ -346,11 +364,16 @@ impl Site {
         }
     }
 
-    fn said(&mut self, now: Now, token: u64) {
-        self.plain_order_done(now, token);
+    fn said(&mut self, now: Now, board: BoardId, token: u64) {
+        if !self.list_taken(board, token) {
+            self.plain_order_done(now, token);
+        }
     }
 
     fn not_said(&mut self, now: Now, board: BoardId, token: u64, failure: Failure) {
+        if self.list_not_taken(now, board, token, failure) {
+            return;
+        }
         if token != 0 {
             tracing::warn!(board = %self.plan.board(board).name, %failure, "an order was not carried out");
         }
@@ -359,8 +382,13 @@ impl Site {
 
     pub(super) fn keep_board(&mut self, board: BoardId) {
         let it = &self.boards[board.0];
-        let kept =
-            BoardKept { epoch: it.mark.epoch, seq: it.mark.seq, fire: it.fire, fire_fault: it.fire_fault };
+        let kept = BoardKept {
+            epoch: it.mark.epoch,
+            seq: it.mark.seq,
+            fire: it.fire,
+            fire_fault: it.fire_fault,
+            list: it.list.given,
+        };
         let value = serde_json::to_string(&kept).expect("numbers and flags");
         self.keep("board", self.plan.board(board).name.clone(), Some(value));
     }
@@ -369,8 +397,18 @@ impl Site {
     pub(super) fn went_through(&mut self, at: i64, order: u64) {
         let Some(released) = self.releases.remove(&order) else { return };
         let Some(person) = released.person else { return };
-        self.observe(state::Event::Passed { door: released.door, side: released.side, person, at: Utc(at) });
+        let told = self.clock.map_or(Utc(at), |it| it.utc);
+        let (door, side) = (released.door, released.side);
+        self.observe(state::Event::Passed { door, side, person, at: Utc(at), told });
         self.keep_presence(person);
+    }
+
+    /// Nobody went through: whoever was let in is let in anew next time.
+    pub(super) fn not_used(&mut self, order: u64) {
+        let Some(Released { door, side, person: Some(person), .. }) = self.releases.remove(&order) else {
+            return;
+        };
+        self.observe(state::Event::NotUsed { door, side, person });
     }
 }
 

@@ -87,7 +87,10 @@ impl Site {
         if let (Order::Release | Order::PassEntry | Order::PassExit, Action::Release { side, .. }) =
             (order.0, &command.action)
         {
-            self.remember_release(order_number, Released { door, side: domain_side(*side), person: None });
+            self.remember_release(
+                order_number,
+                Released { door, side: domain_side(*side), person: None, decision: None, renewed: false },
+            );
         }
         let waiting = Waiting { id: command.id, board, deadline: now.mono + BOARD_ANSWERS };
         self.commands.waiting.insert(order_number, waiting);
@@ -156,7 +159,10 @@ impl Site {
     pub(super) fn order_answered(&mut self, now: Now, board: BoardId, order: u64, outcome: BoardOutcome) {
         if let BoardOutcome::Refused(why) = outcome {
             tracing::warn!(board = %self.plan.board(board).name, ?why, "a board refused an order");
-            self.releases.remove(&order);
+            self.not_released(now, order, "board-refused");
+        }
+        if outcome == BoardOutcome::Repeated {
+            self.release_anew(now, board, order);
         }
         let settled = match outcome {
             BoardOutcome::Done | BoardOutcome::Repeated => Settled::Done,
@@ -166,6 +172,16 @@ impl Site {
     }
 
     pub(super) fn order_failed(&mut self, now: Now, order: u64, failure: Failure) {
+        match failure {
+            Failure::Refused(_) => self.not_released(now, order, "board-refused"),
+            Failure::Expired => self.not_released(now, order, "order-expired"),
+            // It may have been carried out: what the door does next tells.
+            Failure::Unconfirmed
+            | Failure::Interrupted
+            | Failure::Offline
+            | Failure::File(_)
+            | Failure::Cancelled => {}
+        }
         let settled = match failure {
             Failure::Refused(_) => Settled::Refused,
             Failure::Expired
@@ -176,6 +192,18 @@ impl Site {
             | Failure::Cancelled => Settled::BoardOffline,
         };
         self.order_settled(now, order, settled);
+    }
+
+    /// A release certainly did not happen. One that was to be renewed stands as it was.
+    pub(super) fn not_released(&mut self, now: Now, order: u64, why: &'static str) {
+        let Some(released) = self.releases.get_mut(&order) else { return };
+        let it = *released;
+        if it.renewed {
+            released.renewed = false;
+        } else {
+            self.releases.remove(&order);
+        }
+        self.correct(now, it, why);
     }
 
     pub(super) fn order_settled(&mut self, now: Now, order: u64, settled: Settled) {

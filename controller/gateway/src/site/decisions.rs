@@ -17,7 +17,7 @@ use uplink::event::{self, Body, Fact};
 use uplink::reader_link::{Face, OLDEST_SIGHTING_MS, Sighting};
 
 use super::record::After;
-use super::{BoardId, CameraNow, Effect, LinkId, Now, RELEASE_LIFE, Released, Say, Site, trace};
+use super::{BoardId, CameraNow, DecisionId, Effect, LinkId, Now, RELEASE_LIFE, Released, Say, Site, trace};
 
 /// Tracks remembered for each camera.
 const TRACKS: usize = 64;
@@ -47,6 +47,22 @@ pub(super) struct Release {
     pub(super) person: Option<PersonId>,
     pub(super) strike: Duration,
     pub(super) origin: Option<Origin>,
+    pub(super) decision: DecisionId,
+    /// It gives an earlier one its time again, if that one is known.
+    pub(super) renews: bool,
+}
+
+impl Release {
+    /// Who is let through where, by which decision.
+    pub(super) fn was(&self) -> Released {
+        Released {
+            door: self.door,
+            side: self.side,
+            person: self.person,
+            decision: Some(self.decision),
+            renewed: false,
+        }
+    }
 }
 
 /// A grant that waits for the centre.
@@ -218,6 +234,7 @@ impl Site {
         let mut access = trace::access(&asked.decision, "objected", asked.stages);
         access.outcome = event::Outcome::Denied;
         access.reasons = answer.objections;
+        access.decision = Some(self.decision_number().0);
         self.event(now.utc.0, Body::Access(access));
         self.refuse_when_written(asked.request.door, asked.request.side, asked.origin);
     }
@@ -242,6 +259,8 @@ impl Site {
     ) {
         let (door, side) = (request.door, request.side);
         let mut access = trace::access(&decision, centre, stages);
+        let number = self.decision_number();
+        access.decision = Some(number.0);
         let Outcome::Granted(release) = decision.outcome else {
             self.observe(state::Event::Decided { request, decision: &decision });
             self.keep_tries(now, &decision);
@@ -268,6 +287,8 @@ impl Site {
             person: decision.trace.person,
             strike: release.strike,
             origin: Some(origin),
+            decision: number,
+            renews: release.renews,
         };
         if self.is_egress(door, side) {
             self.release(now, &release);
@@ -279,16 +300,35 @@ impl Site {
     /// Lets somebody through.
     pub(super) fn release(&mut self, now: Now, release: &Release) {
         let Some(board) = self.plan.driver(release.door).filter(|board| self.boards[board.0].online()) else {
+            // It went while the decision was being written down.
+            self.correct(now, release.was(), "board-offline");
             return self.refuse(release.door, release.side, release.origin.as_ref());
         };
-        let order = self.order_number();
-        let released = Released { door: release.door, side: release.side, person: release.person };
-        self.remember_release(order, released);
+        let was = release.was();
+        let same = |it: &Released| (it.door, it.side, it.person) == (was.door, was.side, was.person);
+        let renewed = self.releases.iter().rev().find(|(_, it)| release.renews && same(it));
+        let (order, renewed) = match renewed.map(|(order, _)| *order) {
+            Some(order) => (order, true),
+            None => (self.order_number(), false),
+        };
+        self.remember_release(order, Released { renewed, ..was });
         self.send_release(now, board, order, release.side, release.strike);
         if let Some(origin) = &release.origin {
             self.verdict(origin, true);
         }
         self.light(release.door, release.side, LedColor::GREEN);
+    }
+
+    /// A board had seen this order. One that was given again to renew it is no longer known there, or the board cannot renew:
+    /// whoever was let in gets a new one.
+    pub(super) fn release_anew(&mut self, now: Now, board: BoardId, order: u64) {
+        let Some(released) = self.releases.get_mut(&order).filter(|it| it.renewed) else { return };
+        released.renewed = false;
+        let released = *released;
+        let Some(strike) = self.policy_door(released.door).map(|it| it.strike) else { return };
+        let order = self.order_number();
+        self.remember_release(order, released);
+        self.send_release(now, board, order, released.side, strike);
     }
 
     pub(super) fn send_release(

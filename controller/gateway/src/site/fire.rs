@@ -16,15 +16,17 @@ use super::{BoardId, Now, Site};
 
 impl Site {
     pub(super) fn fire_at(&mut self, now: Now, at: i64, board: BoardId, burns: bool) {
-        if std::mem::replace(&mut self.boards[board.0].fire, burns) == burns {
-            return;
+        if !self.replaying {
+            if std::mem::replace(&mut self.boards[board.0].fire, burns) == burns {
+                return;
+            }
+            self.keep_board(board);
+            self.fire_zones_changed(now);
         }
-        self.keep_board(board);
         let door = self.plan.door(board);
         let zone = door.and_then(|door| self.policy_door(door)?.fire_zone).map(u64::from);
         let change = if burns { FireChange::Alarm } else { FireChange::Cleared };
         self.event(at, Body::Fire(Fire { door: door.map(u64::from), zone, change }));
-        self.fire_zones_changed(now);
     }
 
     /// Brings rules and boards in line with the zones that burn now.
@@ -81,7 +83,7 @@ impl Site {
         here.map(|door| door.id).filter(|door| self.plan.driver(*door).is_some()).collect()
     }
 
-    fn show_fire(&mut self) {
+    pub(super) fn show_fire(&mut self) {
         for board in self.plan.ids() {
             let own = self.boards[board.0].fire;
             let zone = self.plan.door(board).is_some_and(|door| self.freed(door));

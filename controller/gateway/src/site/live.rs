@@ -1,9 +1,10 @@
 //! What the controller looks like now, for the console.
 
+use uplink::event::Stream;
 use uplink::live;
 
 use super::{Now, Site};
-use crate::outbox::Levels;
+use crate::outbox::{Levels, index};
 
 impl Site {
     /// The cameras of a vision process that are bound here.
@@ -50,9 +51,9 @@ impl Site {
             boards: boards.collect(),
             cameras: cameras.collect(),
             outbox: Some(live::Outbox {
-                epoch: levels.epoch,
-                urgent: levels.waiting(uplink::event::Stream::Urgent),
-                bulk: levels.waiting(uplink::event::Stream::Bulk),
+                epoch: levels.epoch[index(Stream::Urgent)],
+                urgent: levels.waiting(Stream::Urgent),
+                bulk: levels.waiting(Stream::Bulk),
                 writable: self.record.works(),
             }),
             replica_version: Some(self.policy.version().0).filter(|version| *version > 0),

@@ -11,15 +11,18 @@ use uplink::command::Settled;
 
 use super::boards::Mark;
 use super::commands::Given;
+use super::lists::ListKept;
 use super::{Now, Site};
 
-/// Of a board: how far its log is taken, and whether its fire contact was operated.
+/// Of a board: how far its log is taken, whether its fire contact was operated, which list it was given.
 #[derive(Debug, Serialize, Deserialize)]
 pub(super) struct BoardKept {
     pub(super) epoch: u32,
     pub(super) seq: u32,
     pub(super) fire: bool,
     pub(super) fire_fault: bool,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) list: Option<ListKept>,
 }
 
 #[derive(Debug, Serialize, Deserialize)]
@@ -99,6 +102,7 @@ impl Site {
                     board.mark = Mark { epoch: kept.epoch, seq: kept.seq };
                     board.fire = kept.fire;
                     board.fire_fault = kept.fire_fault;
+                    board.list.given = kept.list;
                 }
             }
             "command" => {

@@ -9,6 +9,7 @@ mod centre;
 mod commands;
 mod decisions;
 mod fire;
+mod lists;
 mod live;
 mod memory;
 mod plain;
@@ -17,6 +18,7 @@ mod point;
 mod presentation;
 mod record;
 mod reports;
+mod standing;
 #[cfg(test)]
 mod tests;
 mod trace;
@@ -36,6 +38,7 @@ use uplink::event::{Body, Controller, ControllerChange};
 use uplink::reader_link::Sighting;
 
 use crate::outbox::{Entry, Kept, Write};
+use crate::whitelist::{List, Order as ListOrder};
 
 use boards::Board;
 use centre::Centre;
@@ -120,6 +123,10 @@ pub enum Input {
     Policy(Arc<Policy>),
     /// A policy was refused; its version.
     PolicyRefused(u64),
+    /// A board's list is made.
+    ListMade(BoardId, List),
+    /// A board had to be asked again so many times.
+    Retried(BoardId, u32),
     /// Nothing but time.
     Tick,
 }
@@ -155,6 +162,8 @@ pub enum Effect {
     Ask(uplink::ask::Ask),
     /// Tell the centre what became of a command.
     Result(uplink::command::Outcome),
+    /// Make a board's list and hand it back: it takes too long for the loop.
+    MakeList(BoardId, Box<ListOrder>),
 }
 
 /// Something to say to a board.
@@ -168,8 +177,13 @@ pub enum Say {
     Led(LedControl),
     /// Sound a reader.
     Buzzer(osdp::Buzzer),
-    /// Tell all inputs.
-    InputStatus,
+    /// Take a file.
+    File {
+        /// Its OSDP file type.
+        kind: u8,
+        /// Its bytes.
+        data: Arc<[u8]>,
+    },
 }
 
 /// The machine.
@@ -196,6 +210,8 @@ pub struct Site {
     /// Keys of wrong tries that the outbox remembers.
     kept_tries: BTreeSet<String>,
     next_order: u64,
+    /// A board tells what is known of it already: the journal gets it, and nothing changes.
+    replaying: bool,
     clock: Option<Now>,
     effects: Vec<Effect>,
     software: &'static str,
@@ -207,7 +223,15 @@ struct Released {
     door: DoorId,
     side: Side,
     person: Option<PersonId>,
+    /// By which decision; an operator's command is none.
+    decision: Option<DecisionId>,
+    /// They had been let in before and not passed: the same order was given again.
+    renewed: bool,
 }
+
+/// Which decision, so that what became of it can be tied to it later. Below 2^53, as JSON's readers count.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct DecisionId(u64);
 
 #[derive(Debug, Clone, Copy)]
 struct CameraNow {
@@ -249,6 +273,7 @@ impl Site {
             freed: BTreeSet::new(),
             kept_tries: BTreeSet::new(),
             next_order: first_order.max(1),
+            replaying: false,
             clock: None,
             effects: Vec::new(),
             software: env!("CARGO_PKG_VERSION"),
@@ -275,6 +300,8 @@ impl Site {
             Input::Answer(answer) => self.answered(now, answer),
             Input::Command(command) => self.commanded(now, command),
             Input::Policy(policy) => self.policy_changed(now, policy),
+            Input::ListMade(board, list) => self.list_made(now, board, &list),
+            Input::Retried(board, times) => self.boards[board.0].retries += u64::from(times),
             Input::PolicyRefused(version) => {
                 self.controller_event(now, ControllerChange::PolicyRefused, Some(version), None);
             }
@@ -287,8 +314,8 @@ impl Site {
     /// When [`Site::handle`] must be called at the latest, in microseconds since start.
     pub fn deadline(&self) -> Option<u64> {
         let asked = self.asked.values().map(|it| it.deadline).min();
-        let plain = self.boards.iter().filter_map(Board::deadline).min();
-        [asked, plain, self.commands.deadline(), self.record.deadline()].into_iter().flatten().min()
+        let boards = self.boards.iter().filter_map(Board::deadline).min();
+        [asked, boards, self.commands.deadline(), self.record.deadline()].into_iter().flatten().min()
     }
 
     /// An event of the controller itself, which the process wants to be written.
@@ -302,6 +329,7 @@ impl Site {
         self.asks_expire(now);
         self.commands_expire(now);
         self.plain_boards_tick(now);
+        self.lists_due(now);
         self.record_due(now);
     }
 
@@ -314,6 +342,7 @@ impl Site {
                 for board in self.plan.ids() {
                     self.set_clock(now, board);
                 }
+                self.look_at_lists(now);
             }
         }
     }
@@ -330,6 +359,7 @@ impl Site {
         for board in self.plan.ids() {
             self.configure(board);
         }
+        self.look_at_lists(now);
     }
 
     fn camera_changed(&mut self, now: Now, vision: &str, camera: &str, up: bool) {
@@ -364,7 +394,10 @@ impl Site {
         version: Option<u64>,
         count: Option<i64>,
     ) {
-        self.event(now.utc.0, Body::Controller(Controller { change, policy_version: version, count }));
+        self.event(
+            now.utc.0,
+            Body::Controller(Controller { change, policy_version: version, count, lost: None }),
+        );
     }
 
     fn event(&mut self, at: i64, body: Body) {
@@ -383,6 +416,11 @@ impl Site {
         let number = self.next_order;
         self.next_order = self.next_order.wrapping_add(1).max(1);
         number
+    }
+
+    /// Begins at random like the orders, so that two runs share none.
+    fn decision_number(&mut self) -> DecisionId {
+        DecisionId(self.order_number() & ((1 << 53) - 1))
     }
 
     fn remember_release(&mut self, order: u64, released: Released) {

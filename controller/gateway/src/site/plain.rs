@@ -7,9 +7,10 @@ use std::time::Duration;
 use domain::ids::DoorId;
 use domain::state;
 use endpoints::door::{Door, Event, Given, Input, Output, Settings};
-use endpoints::{Command, Effect, Link, Order, Outcome, Sense};
+use endpoints::{Command, Condition, Effect, LeafNow, Link, Order, Outcome, Sense};
 use osdp::{OutputAction, OutputControl};
 use uplink::command::Settled;
+use uplink::live::Lock;
 
 use super::boards::door_settings;
 use super::{BoardId, Now, RELEASE_LIFE, Say, Site};
@@ -47,7 +48,10 @@ impl Site {
 
     pub(super) fn release_plain(&mut self, now: Now, board: BoardId, order: u64, strike: Duration) {
         let for_ms = u32::try_from(strike.as_millis()).unwrap_or(u32::MAX);
-        self.step_plain(now, board, Given::Command(Command::from_controller(order, Order::Release, for_ms)));
+        let release = Command::from_controller(order, Order::Release, for_ms);
+        if let Some(Outcome::Refused(_)) = self.step_plain(now, board, Given::Command(release)) {
+            self.not_released(now, order, "board-refused");
+        }
     }
 
     pub(super) fn order_plain(&mut self, now: Now, board: BoardId, id: u64, order: Order, for_ms: u32) {
@@ -80,6 +84,22 @@ impl Site {
                 self.step_plain(now, board, Given::Sense(line, sense));
             }
         }
+        self.show_plain(board);
+    }
+
+    /// What the machine knows of the door is what the door is known by: most of it no event repeats.
+    fn show_plain(&mut self, board: BoardId) {
+        let Some(plain) = &self.boards[board.0].plain else { return };
+        let mut status = plain.machine.status();
+        if plain.terminals.contact.is_none() {
+            status.leaf = LeafNow::Unknown;
+        }
+        let it = &self.boards[board.0];
+        let conditions = [(Condition::Tamper, it.tamper), (Condition::MainsLost, it.power)];
+        for (condition, _) in conditions.into_iter().filter(|(_, holds)| *holds) {
+            status.conditions.push(condition).expect("a door has far fewer than there is room for");
+        }
+        self.show_status(board, &status);
     }
 
     /// It came: what stands is told, and that is a release only where it burns.
@@ -91,6 +111,8 @@ impl Site {
         self.step_plain(now, board, Given::Link(Link::Up));
         self.drive(now, board, false, 0);
         self.restore_standing(now, board);
+        let lock = if self.lock_is_released(board) { Lock::Released } else { Lock::Locked };
+        self.touch(board, |point| point.lock = lock);
     }
 
     /// It went: what it was told to hold ends, so that its return opens nothing.

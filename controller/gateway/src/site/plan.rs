@@ -1,5 +1,7 @@
 //! What is wired to this controller, from its configuration: it does not change while the process runs.
 
+use std::time::Duration;
+
 use domain::ids::{ControllerId, DoorId};
 use domain::request::Side;
 
@@ -20,6 +22,10 @@ pub struct Plan {
     pub buses: Vec<String>,
     /// Cameras bound to doors here.
     pub cameras: Vec<Camera>,
+    /// How long a board's list holds at most.
+    pub whitelist_life: Duration,
+    /// The public half of the key that lists are signed with.
+    pub whitelist_key: [u8; 32],
 }
 
 /// One board or reader.
@@ -32,8 +38,8 @@ pub struct BoardPlan {
 }
 
 impl Plan {
-    /// The plan of a configuration; its devices move here.
-    pub fn new(config: &mut Config) -> Plan {
+    /// The plan of a configuration; its devices move here. `whitelist_key` is what boards know their lists by.
+    pub fn new(config: &mut Config, whitelist_key: [u8; 32]) -> Plan {
         let mut boards = Vec::new();
         for (bus, it) in config.buses.iter_mut().enumerate() {
             boards.extend(it.devices.drain(..).map(|device| BoardPlan { bus, device }));
@@ -43,6 +49,8 @@ impl Plan {
             boards,
             buses: config.buses.iter().map(|bus| bus.name.clone()).collect(),
             cameras: config.reader_link.as_ref().map(|link| link.cameras.clone()).unwrap_or_default(),
+            whitelist_life: config.whitelist_life,
+            whitelist_key,
         }
     }
 

@@ -27,6 +27,9 @@ pub(super) enum Trouble {
     Obstructed,
     FireLoopFault,
     InputFault,
+    Tamper,
+    MainsLost,
+    BatteryLow,
     BoardOffline,
 }
 
@@ -95,6 +98,9 @@ impl Trouble {
             Trouble::Obstructed => "obstructed",
             Trouble::FireLoopFault => "fire-loop-fault",
             Trouble::InputFault => "input-fault",
+            Trouble::Tamper => "tamper",
+            Trouble::MainsLost => "mains-lost",
+            Trouble::BatteryLow => "battery-low",
             Trouble::BoardOffline => "board-offline",
         }
     }

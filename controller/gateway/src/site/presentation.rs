@@ -52,6 +52,12 @@ impl CredentialKey {
         digest
     }
 
+    /// The site's salt for the lists that boards open by alone. Whoever enrols cards derives the same.
+    pub fn list_salt(&self) -> [u8; 16] {
+        let long = hmac::sign(&self.0, b"gatehouse board list salt");
+        long.as_ref()[..16].try_into().expect("HMAC-SHA256 is 32 bytes")
+    }
+
     /// A QR code: its characters.
     pub fn qr(&self, characters: &[u8]) -> CredentialDigest {
         self.digest(3, characters)

@@ -14,7 +14,7 @@ use uplink::command::Outcome;
 use uplink::event::{self, Body, ControllerChange};
 
 use super::decisions::{Origin, Release};
-use super::{BoardId, Effect, Now, Site, trace};
+use super::{BoardId, DecisionId, Effect, Now, Released, Site, trace};
 use crate::outbox::{Entry, Kept, Write};
 
 /// A release that is not written down after this follows the door's rule, in microseconds.
@@ -162,8 +162,11 @@ impl Site {
                 .partition(|after| matches!(after, After::Release(_)));
             unit.after = rest;
             for after in releases {
-                if let After::Release(release) = after {
-                    self.release_unrecorded(now, *release);
+                if let After::Release(release) = after
+                    && !self.release_unrecorded(now, &release)
+                {
+                    // Its event is on its way and says that it was granted.
+                    self.correct(now, release.was(), "recorded-too-late");
                 }
             }
         }
@@ -201,8 +204,8 @@ impl Site {
         for after in std::mem::take(&mut unit.after) {
             match after {
                 After::Release(release) => {
-                    if !self.release_unrecorded(now, *release) {
-                        correct(&mut unit.events);
+                    if !self.release_unrecorded(now, &release) {
+                        refused_after_all(&mut unit.events);
                     }
                 }
                 After::Refuse { door, side, origin } => self.refuse(door, side, Some(&origin)),
@@ -222,11 +225,11 @@ impl Site {
     }
 
     /// A release whose decision is not on the disk: the exit opens, the entry follows its door's rule. Says whether it opened.
-    fn release_unrecorded(&mut self, now: Now, release: Release) -> bool {
+    fn release_unrecorded(&mut self, now: Now, release: &Release) -> bool {
         let rule = self.policy.door(release.door).map_or(EntryRule::Refuse, |door| door.unrecorded_entry);
         match rule {
             EntryRule::Allow => {
-                self.release(now, &release);
+                self.release(now, release);
                 true
             }
             EntryRule::Refuse => {
@@ -235,6 +238,30 @@ impl Site {
                 false
             }
         }
+    }
+
+    /// A grant that is written down was not carried out after all: another event says so, tied to it by the decision.
+    pub(super) fn correct(&mut self, now: Now, released: Released, why: &'static str) {
+        let Some(DecisionId(decision)) = released.decision else { return };
+        let access = event::Access {
+            door: released.door.0,
+            side: trace::side(released.side),
+            person: released.person.map(u64::from),
+            outcome: event::Outcome::Denied,
+            reasons: vec![trace::own_reason(why, [])],
+            alarms: Vec::new(),
+            trace: event::Trace {
+                policy_version: self.policy.version().0,
+                shown: Vec::new(),
+                rules: Vec::new(),
+                would_have_passed: Vec::new(),
+                centre: "not-needed".to_owned(),
+                stages_us: BTreeMap::new(),
+            },
+            decision: Some(decision),
+            corrects: true,
+        };
+        self.event(now.utc.0, Body::Access(access));
     }
 
     fn try_backlog(&mut self, now: Now) {
@@ -253,11 +280,11 @@ impl Site {
 }
 
 fn controller(change: ControllerChange, count: i64) -> Body {
-    Body::Controller(event::Controller { change, policy_version: None, count: Some(count) })
+    Body::Controller(event::Controller { change, policy_version: None, count: Some(count), lost: None })
 }
 
-/// The grant in this step was not carried out after all.
-fn correct(events: &mut [Entry]) {
+/// The grant in this step, which is not written down yet, was not carried out after all.
+fn refused_after_all(events: &mut [Entry]) {
     for entry in events {
         if let Body::Access(access) = &mut entry.body {
             access.outcome = event::Outcome::Denied;

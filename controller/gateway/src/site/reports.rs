@@ -34,12 +34,15 @@ impl Site {
             let gap = event.seq > mark.seq + 1;
             mark.seq = event.seq;
             taken = true;
+            let as_of = self.boards[board.0].as_of;
+            self.replaying = as_of.epoch == epoch && event.seq <= as_of.seq;
             let at = self.time_of(now, board, &event);
             if gap {
                 self.board_event(at, board, BoardChange::EventsLost);
             }
             self.reported(now, at, board, event.what);
         }
+        self.replaying = false;
         let up_to = self.boards[board.0].mark.seq;
         if taken {
             self.keep_board(board);
@@ -113,6 +116,8 @@ impl Site {
                     centre: "board-alone".to_owned(),
                     stages_us: std::collections::BTreeMap::new(),
                 },
+                decision: None,
+                corrects: false,
             }),
         );
     }
@@ -126,25 +131,24 @@ impl Site {
                 self.door_event(at, board, change, None);
             }
             Condition::Tamper => {
-                self.board_event(
-                    at,
-                    board,
-                    if began { BoardChange::Tamper } else { BoardChange::TamperRestored },
-                );
+                self.touch(board, |point| point.trouble(Trouble::Tamper, began));
+                let change = if began { BoardChange::Tamper } else { BoardChange::TamperRestored };
+                self.board_event(at, board, change);
             }
             Condition::MainsLost => {
-                self.board_event(
-                    at,
-                    board,
-                    if began { BoardChange::MainsLost } else { BoardChange::MainsRestored },
-                );
+                self.touch(board, |point| point.trouble(Trouble::MainsLost, began));
+                let change = if began { BoardChange::MainsLost } else { BoardChange::MainsRestored };
+                self.board_event(at, board, change);
             }
             Condition::BatteryLow => {
+                self.touch(board, |point| point.trouble(Trouble::BatteryLow, began));
                 let change = if began { BoardChange::BatteryLow } else { BoardChange::BatteryRestored };
                 self.board_event(at, board, change);
             }
             Condition::Cut(input) | Condition::Shorted(input) if Some(input) == self.fire_input(board) => {
-                self.boards[board.0].fire_fault = began;
+                if !self.replaying {
+                    self.boards[board.0].fire_fault = began;
+                }
                 self.touch(board, |point| point.trouble(Trouble::FireLoopFault, began));
                 let change = if began { FireChange::LoopFault } else { FireChange::LoopRestored };
                 let door = self.plan.door(board);
@@ -153,7 +157,9 @@ impl Site {
             }
             Condition::Cut(input) | Condition::Shorted(input) => {
                 let faults = &mut self.boards[board.0].faults;
-                let _changed = if began { faults.insert(input) } else { faults.remove(&input) };
+                if !self.replaying {
+                    let _changed = if began { faults.insert(input) } else { faults.remove(&input) };
+                }
                 let any = !faults.is_empty();
                 self.touch(board, |point| point.trouble(Trouble::InputFault, any));
                 let change = if began { DoorChange::InputFault } else { DoorChange::InputRestored };
@@ -164,7 +170,7 @@ impl Site {
             Condition::Lockdown => self.touch(board, |point| point.cause(Cause::Lockdown, began)),
             // Told as the board going off-line and coming back.
             Condition::ControllerLost => {}
-            Condition::LeafStuck => {
+            Condition::LeafStuck | Condition::BeamBlocked => {
                 self.touch(board, |point| point.trouble(Trouble::Obstructed, began));
                 let change = if began { DoorChange::Obstructed } else { DoorChange::Restored };
                 self.door_event(at, board, change, None);
@@ -172,7 +178,7 @@ impl Site {
         }
     }
 
-    fn fire_input(&self, board: BoardId) -> Option<u8> {
+    pub(super) fn fire_input(&self, board: BoardId) -> Option<u8> {
         match self.plan.board(board).kind {
             Kind::Door | Kind::PlainDoor(_) => Some(door::Input::Fire.number()),
             Kind::GateLane => Some(gate_lane::Input::Fire.number()),
@@ -225,9 +231,7 @@ impl Site {
         self.door_event(at, board, change, side);
         match (change, by) {
             (DoorChange::Opened, Some(id)) => self.went_through(at, id),
-            (DoorChange::NotOpened, Some(id)) => {
-                self.releases.remove(&id);
-            }
+            (DoorChange::NotOpened, Some(id)) => self.not_used(id),
             _ => {}
         }
     }
@@ -275,9 +279,7 @@ impl Site {
         self.door_event(at, board, change, side);
         match (change, by) {
             (DoorChange::Passed, Some(id)) => self.went_through(at, id),
-            (DoorChange::NotOpened, Some(id)) => {
-                self.releases.remove(&id);
-            }
+            (DoorChange::NotOpened, Some(id)) => self.not_used(id),
             _ => {}
         }
     }
@@ -287,7 +289,11 @@ impl Site {
         self.event(at, Body::Door(event::Door { door: door.0, change, side: side.map(trace::side) }));
     }
 
+    /// Changes what a door or lane is known to be; what a board tells late does not.
     pub(super) fn touch(&mut self, board: BoardId, change: impl FnOnce(&mut Point)) {
+        if self.replaying {
+            return;
+        }
         if let Some(point) = self.plan.door(board).and_then(|door| self.points.get_mut(&door)) {
             change(point);
         }
@@ -296,7 +302,12 @@ impl Site {
 
 fn released(point: &mut Point, cause: door::Cause) {
     point.lock = Lock::Released;
-    let cause = match cause {
+    point.cause(cause_of(cause), true);
+}
+
+/// The cause as the live state names it.
+pub(super) fn cause_of(cause: door::Cause) -> Cause {
+    match cause {
         door::Cause::Fire => Cause::Fire,
         door::Cause::BreakGlass => Cause::BreakGlass,
         door::Cause::MainsLoss => Cause::MainsLoss,
@@ -304,8 +315,7 @@ fn released(point: &mut Point, cause: door::Cause) {
         door::Cause::Hold => Cause::HoldOpen,
         door::Cause::Grant => Cause::Grant,
         door::Cause::Local => Cause::Local,
-    };
-    point.cause(cause, true);
+    }
 }
 
 fn locked(point: &mut Point) {

@@ -1,6 +1,10 @@
 //! The rules in virtual time: nothing here opens a port or reads a clock.
 #![expect(clippy::wildcard_enum_match_arm, reason = "a test looks for one thing among many")]
 
+mod lists;
+mod record;
+mod standing;
+
 use std::time::Duration;
 
 use domain::civil::Date;
@@ -21,6 +25,7 @@ use uplink::reader_link::{Face, Liveness};
 
 use super::*;
 use crate::config::{Camera, Device, Kind, Reader, Terminals};
+use crate::whitelist::{ListKey, make};
 
 const ADA: u64 = 7;
 const LOBBY: DoorId = DoorId(1);
@@ -33,7 +38,11 @@ struct Case {
     site: Site,
     now: u64,
     orders: Vec<(BoardId, Say)>,
+    /// The token of each order.
+    tokens: Vec<u64>,
     written: Vec<Entry>,
+    /// What the outbox has not answered.
+    unanswered: Vec<Write>,
     verdicts: Vec<bool>,
     asks: Vec<uplink::ask::Ask>,
     results: Vec<uplink::command::Outcome>,
@@ -49,6 +58,10 @@ enum Disk {
     Hangs,
 }
 
+fn list_key() -> ListKey {
+    ListKey::new(&[3; 32])
+}
+
 fn device(address: u8, kind: Kind, door: DoorId) -> Device {
     let reader = |number, side| Reader { number, door, side };
     Device {
@@ -60,7 +73,6 @@ fn device(address: u8, kind: Kind, door: DoorId) -> Device {
         readers: vec![reader(0, Side::Entry), reader(1, Side::Exit)],
         offline: OfflineRule::Refuse,
         offline_after_s: 10,
-        whitelist_key: [0; 32],
     }
 }
 
@@ -75,6 +87,8 @@ fn plan() -> Plan {
         boards: boards.into_iter().collect(),
         buses: vec!["ground floor".into()],
         cameras: vec![camera],
+        whitelist_life: Duration::from_secs(86_400),
+        whitelist_key: list_key().public(),
     }
 }
 
@@ -148,8 +162,13 @@ impl Case {
                 Box::new(EventKind::Online { identity: None, secure: true }),
             ));
         }
-        case.orders.clear();
+        case.forget_orders();
         case
+    }
+
+    fn forget_orders(&mut self) {
+        self.orders.clear();
+        self.tokens.clear();
     }
 
     fn offline(policy: Arc<Policy>, memory: &[(String, String, String)]) -> Case {
@@ -158,7 +177,9 @@ impl Case {
             site,
             now: 0,
             orders: vec![],
+            tokens: vec![],
             written: vec![],
+            unanswered: vec![],
             verdicts: vec![],
             asks: vec![],
             results: vec![],
@@ -177,28 +198,44 @@ impl Case {
             let mut answers = Vec::new();
             for effect in effects.drain(..) {
                 match effect {
-                    Effect::Say { board, say, .. } => self.orders.push((board, say)),
+                    Effect::Say { board, say, token, .. } => {
+                        self.orders.push((board, say));
+                        self.tokens.push(token);
+                    }
                     Effect::Verdict { granted, .. } => self.verdicts.push(granted),
                     Effect::Ask(ask) => self.asks.push(ask),
                     Effect::Result(result) => self.results.push(result),
-                    Effect::Write(write) => {
-                        if self.disk == Disk::Works {
-                            self.written.extend(write.events);
-                            for it in write.kept {
-                                self.memory
-                                    .retain(|(kind, key, _)| (kind.as_str(), key) != (it.kind, &it.key));
-                                self.memory.extend(it.value.map(|value| (it.kind.to_owned(), it.key, value)));
-                            }
-                        }
-                        if self.disk != Disk::Hangs {
-                            answers.push(Input::Written { token: write.token, ok: self.disk == Disk::Works });
-                        }
+                    Effect::MakeList(board, order) => {
+                        answers.push(Input::ListMade(board, make(&list_key(), &order)));
                     }
+                    Effect::Write(write) => match self.disk {
+                        Disk::Works => answers.push(self.keep(write)),
+                        Disk::Fails => answers.push(Input::Written { token: write.token, ok: false }),
+                        Disk::Hangs => self.unanswered.push(write),
+                    },
                 }
             }
             for answer in answers {
                 effects.extend(self.site.handle(self.time(), answer));
             }
+        }
+    }
+
+    fn keep(&mut self, write: Write) -> Input {
+        self.written.extend(write.events);
+        for it in write.kept {
+            self.memory.retain(|(kind, key, _)| (kind.as_str(), key) != (it.kind, &it.key));
+            self.memory.extend(it.value.map(|value| (it.kind.to_owned(), it.key, value)));
+        }
+        Input::Written { token: write.token, ok: true }
+    }
+
+    /// The disk that hung has written everything after all.
+    fn disk_wakes(&mut self) {
+        self.disk = Disk::Works;
+        for write in std::mem::take(&mut self.unanswered) {
+            let answer = self.keep(write);
+            self.step(answer);
         }
     }
 
@@ -364,7 +401,7 @@ fn an_offline_board_is_sent_nothing_and_its_return_opens_nothing() {
     for board in 0..3 {
         case.step(Input::Heard(BoardId(board), Box::new(EventKind::Offline(OfflineReason::NoReply))));
     }
-    case.orders.clear();
+    case.forget_orders();
     case.face(1);
     assert_eq!(case.verdicts, [false]);
     case.command("open", Action::Release { door: 1, side: uplink::event::Side::Entry });
@@ -389,7 +426,7 @@ fn a_fire_frees_the_zone_on_boards_of_any_maker_and_outlives_a_restart() {
     let mut case = Case::new(policy(|_| ()));
     let until = case.time().utc.0 + 3_600_000_000;
     case.command("lock", Action::Lock { door: 1, until });
-    case.orders.clear();
+    case.forget_orders();
     let now = case.time();
     case.site.fire_at(now, now.utc.0, BoardId(1), true);
     case.step(Input::Tick);
@@ -408,7 +445,7 @@ fn a_fire_frees_the_zone_on_boards_of_any_maker_and_outlives_a_restart() {
     assert!(on(&case), "the fire was remembered");
     let now = case.time();
     case.step(Input::Heard(BoardId(0), Box::new(EventKind::Online { identity: None, secure: true })));
-    case.orders.clear();
+    case.forget_orders();
     case.site.fire_at(now, now.utc.0, BoardId(1), false);
     case.step(Input::Tick);
     assert_eq!(case.ordered(0), [Order::Lock], "and so was the lock that the fire overlaid");

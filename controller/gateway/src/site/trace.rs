@@ -55,6 +55,8 @@ pub(super) fn access(decision: &Decision, centre: &str, stages_us: BTreeMap<Stri
             centre: centre.to_owned(),
             stages_us,
         },
+        decision: None,
+        corrects: false,
     }
 }
 

@@ -24,8 +24,13 @@ pub(crate) struct Board {
 impl Board {
     /// A door board at address 1 and a lane board at address 2, their bus at `folder/bus`.
     pub(crate) fn start_two(folder: &Path) -> Vec<Board> {
-        let boards =
-            [(1, Kind::Door), (2, Kind::GateLane)].map(|(address, kind)| Board::start(folder, address, kind));
+        Board::start_two_with(folder, Some(BOARD_KEY))
+    }
+
+    /// The same two, fresh from the factory where they have no key.
+    pub(crate) fn start_two_with(folder: &Path, key: Option<[u8; 16]>) -> Vec<Board> {
+        let boards = [(1, Kind::Door), (2, Kind::GateLane)]
+            .map(|(address, kind)| Board::start(folder, address, kind, key));
         let ports = [
             Port::Pty(folder.join("bus")),
             Port::Connect(folder.join("board-1.bus")),
@@ -35,7 +40,7 @@ impl Board {
         boards.into_iter().collect()
     }
 
-    fn start(folder: &Path, address: u8, kind: Kind) -> Board {
+    fn start(folder: &Path, address: u8, kind: Kind, key: Option<[u8; 16]>) -> Board {
         let control = folder.join(format!("board-{address}.control"));
         let options = Options {
             kind,
@@ -45,7 +50,7 @@ impl Board {
             port: Port::Listen(folder.join(format!("board-{address}.bus"))),
             flash: folder.join(format!("board-{address}.flash")),
             control: Some(control.clone()),
-            key: Some(BOARD_KEY),
+            key,
             allow_clear: false,
             readers: None,
         };
@@ -83,6 +88,10 @@ impl Board {
 
     pub(crate) fn linked(&self) -> bool {
         self.ask("state")["link"] == "up"
+    }
+
+    pub(crate) fn wait_alone(&self) {
+        until("a board that knows it is alone", || (!self.linked()).then_some(()));
     }
 
     pub(crate) fn wait_linked(&self) {

@@ -9,6 +9,7 @@ use std::process::{Child, Command, Stdio};
 use std::sync::Once;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
+use board_sim::script::standard_26;
 use domain::ids::{
     AreaId, ControllerId, CredentialId, DoorId, FireZoneId, GroupId, LevelId, PersonId, PolicyVersion,
     ScheduleId,
@@ -17,7 +18,7 @@ use domain::policy::{
     AntiPassback, Area, Credential, CredentialRule, CredentialStatus, CredentialUse, Door, DoorKind, Egress,
     EntryRule, FaceConsent, Level, Person, PersonStatus, PolicyParts, Relock, SiteRules,
 };
-use domain::request::{CredentialKind, Factors, Score};
+use domain::request::{BoardEntry, CredentialKind, Factors, Score};
 use domain::schedule::{Calendar, Days, Schedule, Span, Window};
 use domain::time::{Utc, Validity, Zone};
 use gateway::policy_store::{PolicyStore, Taken};
@@ -26,6 +27,8 @@ use rcgen::{
     BasicConstraints, CertificateParams, DistinguishedName, DnType, ExtendedKeyUsagePurpose, IsCa, Issuer,
     KeyPair,
 };
+use sqlx::ConnectOptions;
+use sqlx::sqlite::SqliteConnectOptions;
 use tempfile::TempDir;
 use uplink::sync::{Change, Chunk, Digest, Set, chunks, policy};
 
@@ -44,7 +47,17 @@ pub(crate) struct Building {
     pub(crate) folder: TempDir,
     pub(crate) boards: Vec<Board>,
     pub(crate) broker_port: u16,
+    /// Lines of the configuration, of the controller itself and of each board.
     pub(crate) extra: String,
+    pub(crate) of_boards: String,
+}
+
+/// A list as the controller remembers it.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct ListKnown {
+    pub(crate) number: u64,
+    /// UTC, microseconds.
+    pub(crate) until: i64,
 }
 
 /// The controller's process. Dropping kills it.
@@ -56,6 +69,25 @@ pub(crate) struct Controller {
 impl Building {
     /// A door board (door 1) and a lane board (door 2) on one bus, certificates for everybody; no broker.
     pub(crate) fn new() -> Building {
+        let folder = Building::folder();
+        let boards = Board::start_two(folder.path());
+        Building::around(folder, boards)
+    }
+
+    /// The same, with boards fresh from the factory.
+    pub(crate) fn with_new_boards() -> Building {
+        let folder = Building::folder();
+        let boards = Board::start_two_with(folder.path(), None);
+        Building::around(folder, boards)
+    }
+
+    /// Without boards: whoever tests lays a bus at `bus`.
+    pub(crate) fn without_boards() -> Building {
+        Building::around(Building::folder(), Vec::new())
+    }
+
+    /// A folder with certificates for everybody and keys.
+    fn folder() -> TempDir {
         static PROVIDER: Once = Once::new();
         PROVIDER.call_once(|| {
             rustls::crypto::ring::default_provider().install_default().expect("nothing else installs one");
@@ -64,13 +96,21 @@ impl Building {
         certificates(folder.path());
         secret(folder.path(), "site.key", &SITE_KEY);
         secret(folder.path(), "board.key", &BOARD_KEY);
-        let boards = Board::start_two(folder.path());
+        folder
+    }
+
+    fn around(folder: TempDir, boards: Vec<Board>) -> Building {
         // Nothing listens on port 1: the broker is away until a test says otherwise.
-        Building { folder, boards, broker_port: 1, extra: String::new() }
+        Building { folder, boards, broker_port: 1, extra: String::new(), of_boards: String::new() }
     }
 
     pub(crate) fn path(&self, name: &str) -> PathBuf {
         self.folder.path().join(name)
+    }
+
+    /// Lays a key there that others may not read.
+    pub(crate) fn secret(&self, name: &str, bytes: &[u8]) {
+        secret(self.folder.path(), name, bytes);
     }
 
     pub(crate) fn data(&self) -> PathBuf {
@@ -126,19 +166,49 @@ name = "lobby door"
 kind = "door"
 door = 1
 key_file = "board.key"
+{of_boards}
 [[bus.device]]
 address = 2
 name = "gate"
 kind = "gate-lane"
 door = 2
 key_file = "board.key"
+{of_boards}
 "#,
             extra = self.extra,
+            of_boards = self.of_boards,
             broker = self.broker_port,
         );
         let path = self.path("controller.toml");
         fs::write(&path, text).expect("written");
         path
+    }
+
+    /// Runs the controller's program for something else than serving: what it prints, or the sentence it fails with.
+    pub(crate) fn instead(&self, arguments: &[&str]) -> Result<String, String> {
+        let output = Command::new(env!("CARGO_BIN_EXE_gatehouse-controller"))
+            .arg("--config")
+            .arg(self.configuration())
+            .args(arguments)
+            .env_remove("RUST_LOG")
+            .output()
+            .expect("it runs");
+        let text = |bytes| String::from_utf8(bytes).expect("text");
+        if output.status.success() { Ok(text(output.stdout)) } else { Err(text(output.stderr)) }
+    }
+
+    /// The list that the controller knows a board to have.
+    pub(crate) fn list_of(&self, board: &str) -> Option<ListKnown> {
+        let path = self.data().join("outbox.sqlite");
+        let value: String = runtime().block_on(async {
+            let options = SqliteConnectOptions::new().filename(path).read_only(true);
+            let mut connection = options.connect().await.ok()?;
+            let kept = sqlx::query_scalar("SELECT value FROM kept WHERE kind = 'board' AND key = $1");
+            kept.bind(board).fetch_optional(&mut connection).await.ok()?
+        })?;
+        let kept: serde_json::Value = serde_json::from_str(&value).expect("JSON");
+        let list = kept.get("list")?;
+        Some(ListKnown { number: list["number"].as_u64()?, until: list["until"].as_i64()? })
     }
 
     /// Starts the controller and waits until it is ready.
@@ -202,6 +272,7 @@ pub(crate) fn policy_parts(version: u64) -> PolicyParts {
         person,
         kind,
         digest,
+        board_entry: None,
         validity: Validity::ALWAYS,
         status: CredentialStatus::Active,
         usage: CredentialUse::Ordinary,
@@ -266,11 +337,27 @@ pub(crate) fn policy_parts(version: u64) -> PolicyParts {
         }],
         people: vec![person(ADA, &[1]), person(BEN, &[])],
         credentials: vec![
-            credential(1, ADA, CredentialKind::Card, key.card(26, &board_sim::script::standard_26(12, 3456))),
+            on_boards(
+                credential(1, ADA, CredentialKind::Card, key.card(26, &standard_26(12, 3456))),
+                &standard_26(12, 3456),
+            ),
             credential(2, ADA, CredentialKind::Pin, key.pin(ADA, b"2580")),
-            credential(3, BEN, CredentialKind::Card, key.card(26, &board_sim::script::standard_26(12, 3457))),
+            on_boards(
+                credential(3, BEN, CredentialKind::Card, key.card(26, &standard_26(12, 3457))),
+                &standard_26(12, 3457),
+            ),
         ],
     }
+}
+
+/// The card with its entry on boards' lists, as the server makes it.
+fn on_boards(credential: Credential, card: &[u8; 8]) -> Credential {
+    let mut context = ring::digest::Context::new(&ring::digest::SHA256);
+    context.update(&CredentialKey::new(&SITE_KEY).list_salt());
+    context.update(&[1, 0, 26]);
+    context.update(&card[..4]);
+    let entry = context.finish().as_ref()[..8].try_into().expect("eight bytes");
+    Credential { board_entry: Some(BoardEntry(entry)), ..credential }
 }
 
 /// The lobby asks for card and PIN all day.

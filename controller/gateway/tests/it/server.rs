@@ -96,6 +96,11 @@ impl Server {
         *self.manners.lock().expect("nobody panics with it") = manners;
     }
 
+    /// What it was told of how things stand counts no more.
+    pub(crate) fn forget_live(&self) {
+        self.known.lock().expect("nobody panics with it").live = None;
+    }
+
     /// Waits for an event.
     pub(crate) fn wait_event(&self, what: &str, mut is: impl FnMut(&Body) -> bool) -> Body {
         until(what, || self.look(|known| known.events.values().find(|body| is(body)).cloned()))
