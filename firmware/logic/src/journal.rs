@@ -100,6 +100,11 @@ impl Journal {
         (self.oldest, self.stored, self.acked)
     }
 
+    /// The number of the newest event recorded, in flash or not yet.
+    pub(crate) fn recorded(&self) -> u32 {
+        self.stored + u32::try_from(self.waiting.len()).expect("a few dozen")
+    }
+
     /// The next thing flash should do for the log.
     pub(crate) fn job(&self) -> Option<Job> {
         if self.keeping == Keeping::InMemory {

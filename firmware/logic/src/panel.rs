@@ -177,6 +177,10 @@ impl Board {
                 }
                 self.later(Expected::Settings(settings), Job::SaveSettings(settings))
             }
+            ToBoard::Status => {
+                let (epoch, as_of) = (self.journal.epoch(), self.journal.recorded());
+                own(&FromBoard::Status { epoch, as_of, status: self.endpoint.status() })
+            }
         }
     }
 

@@ -9,7 +9,9 @@
 pub mod common;
 pub mod door;
 pub mod gate_lane;
+mod status;
 pub mod supervision;
 pub mod vendor;
 
 pub use common::{Command, Condition, Effect, Effects, Link, Order, Outcome, Refusal, Sense, Source, Timer};
+pub use status::{Conditions, LeafNow, LockNow, MAX_CONDITIONS, Status};

@@ -308,7 +308,7 @@ impl Bench {
         self.submit(&Command::Mfg(Oui(vendor::OUI), &body[..used]))
     }
 
-    fn ask_board(&mut self, message: ToBoard) -> Vec<EventKind> {
+    pub(crate) fn ask_board(&mut self, message: ToBoard) -> Vec<EventKind> {
         let mut body = [0; vendor::MAX_BODY];
         let used = message.encode(&mut body).unwrap();
         self.ask(&Command::Mfg(Oui(vendor::OUI), &body[..used]))

@@ -4,8 +4,9 @@ use super::event::Events;
 use super::info::Info;
 use super::settings::BoardSettings;
 use super::wire::{BadBody, NoRoom, Reader, Writer};
-use super::{VERSION, codes};
+use super::{VERSION, codes, status};
 use crate::common::{Command, Order, Outcome, Source};
+use crate::status::Status;
 
 /// From the controller to a board (MFG).
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -35,6 +36,8 @@ pub enum ToBoard {
     },
     /// Behave like this from now on. Answered by ACK once it is in force; kept in flash.
     Configure(BoardSettings),
+    /// How do things stand? Answered by [`FromBoard::Status`].
+    Status,
 }
 
 /// From a board to the controller (MFGREP).
@@ -56,6 +59,15 @@ pub enum FromBoard<'a> {
         /// What became of it.
         outcome: Outcome,
     },
+    /// Answer to [`ToBoard::Status`].
+    Status {
+        /// The log's epoch.
+        epoch: u32,
+        /// Events up to this number are taken account of, told or not; what comes later changes it.
+        as_of: u32,
+        /// How the endpoint stands.
+        status: Status,
+    },
 }
 
 const HELLO: u8 = 0x01;
@@ -63,9 +75,11 @@ const ACK: u8 = 0x02;
 const SET_CLOCK: u8 = 0x03;
 const COMMAND: u8 = 0x04;
 const CONFIGURE: u8 = 0x05;
+const ASK_STATUS: u8 = 0x06;
 const INFO: u8 = 0x81;
 pub(super) const EVENTS: u8 = 0x82;
 const OUTCOME: u8 = 0x84;
+const STATUS: u8 = 0x86;
 
 impl ToBoard {
     /// Writes the body (what follows the OUI) and says its length.
@@ -93,6 +107,7 @@ impl ToBoard {
                 w.u8(CONFIGURE)?;
                 settings.write(&mut w)?;
             }
+            ToBoard::Status => w.u8(ASK_STATUS)?,
         }
         Ok(w.used())
     }
@@ -112,6 +127,7 @@ impl ToBoard {
                 ToBoard::Command { id, order: codes::to_order(r.u8()?)?, for_ms: r.u32()? }
             }
             CONFIGURE => ToBoard::Configure(BoardSettings::read(&mut r)?),
+            ASK_STATUS => ToBoard::Status,
             unknown => return Err(BadBody::Kind(unknown)),
         };
         r.end()?;
@@ -139,6 +155,12 @@ impl<'a> FromBoard<'a> {
                 w.u64(*id)?;
                 codes::write_outcome(&mut w, *outcome)?;
             }
+            FromBoard::Status { epoch, as_of, status } => {
+                w.u8(STATUS)?;
+                w.u32(*epoch)?;
+                w.u32(*as_of)?;
+                status::write(&mut w, status)?;
+            }
         }
         Ok(w.used())
     }
@@ -161,6 +183,10 @@ impl<'a> FromBoard<'a> {
                 let outcome = codes::read_outcome(&mut r)?;
                 r.end()?;
                 Ok(FromBoard::Outcome { id, outcome })
+            }
+            STATUS => {
+                let (epoch, as_of) = (r.u32()?, r.u32()?);
+                Ok(FromBoard::Status { epoch, as_of, status: status::read(&mut r)? })
             }
             unknown => Err(BadBody::Kind(unknown)),
         }

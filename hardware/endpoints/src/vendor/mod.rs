@@ -7,13 +7,14 @@
 //!
 //! The exchange: the controller says [`ToBoard::Hello`] after each start of the secure channel and gets [`FromBoard::Info`]; from then
 //! on polls are answered with [`FromBoard::Events`] while there are events after the last acknowledged one, and [`ToBoard::Ack`]
-//! moves that mark. Any other panel never says Hello and sees a plain OSDP device.
+//! moves that mark. [`ToBoard::Status`] asks for what lasts, which no event repeats. Any other panel never says Hello and sees a plain OSDP device.
 
 mod codes;
 mod event;
 mod info;
 mod message;
 mod settings;
+mod status;
 pub mod whitelist;
 mod wire;
 

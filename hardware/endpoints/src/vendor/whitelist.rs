@@ -38,7 +38,7 @@ pub struct Header {
     pub issued_us: i64,
     /// Until when, UTC µs.
     pub expires_us: i64,
-    /// Makes the entries of two lists differ.
+    /// What the entries are hashed with: a secret of the site, so that they say nothing to who does not hold it.
     pub salt: [u8; 16],
     /// How many entries follow: 0..=[`MAX_ENTRIES`].
     pub count: u16,
