@@ -28,8 +28,10 @@ use kit::Migration;
 pub use seal::rotate;
 
 /// The schema.
-pub const MIGRATIONS: &[Migration] =
-    &[Migration { slice: "people", number: 1, sql: include_str!("../migrations/001_people.sql") }];
+pub const MIGRATIONS: &[Migration] = &[
+    Migration { slice: "people", number: 1, sql: include_str!("../migrations/001_people.sql") },
+    Migration { slice: "people", number: 2, sql: include_str!("../migrations/002_board_entry.sql") },
+];
 
 /// Every statement, for the test that prepares them on both engines.
 pub fn statements() -> impl Iterator<Item = &'static (&'static str, &'static str)> {

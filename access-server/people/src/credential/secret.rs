@@ -3,13 +3,17 @@
 use std::fmt;
 
 use domain::ids::PersonId;
-use domain::request::{CredentialDigest, CredentialKind};
-use ring::hmac;
+use domain::request::{BoardEntry, CredentialDigest, CredentialKind};
+use ring::{digest, hmac};
 
 /// The most bits a card may have: longer than any format in use, short enough for one reader message.
 pub const CARD_BITS_MAX: u16 = 1024;
 /// The longest code, in bytes: a QR code of version 25.
 pub const QR_MAX: usize = 1024;
+/// Longer cards cannot be on a board's list: its readers do not read them.
+const BOARD_BITS_MAX: u16 = 64;
+/// What the salt of boards' lists is derived from the credential key with.
+const LIST_SALT: &[u8] = b"gatehouse board list salt";
 
 /// The raw bits of a card, as a reader reports them.
 #[derive(Clone, PartialEq, Eq)]
@@ -156,6 +160,24 @@ impl Secret {
         }
         CredentialDigest(context.sign().as_ref().try_into().expect("HMAC-SHA256 has 32 bytes"))
     }
+
+    /// A card's entry on the lists that boards open by while they are alone: the first eight bytes of SHA-256 over the
+    /// site's list salt, the byte 1, the bits as two bytes and the bits. The salt is the first sixteen bytes of an
+    /// HMAC-SHA256 under the credential key; controllers derive the same. `None` of what no board reads.
+    #[must_use]
+    pub fn board_entry(&self, key: &[u8; 32]) -> Option<BoardEntry> {
+        let card = match self {
+            Self::Card(card) if card.bits <= BOARD_BITS_MAX => card,
+            Self::Card(_) | Self::Pin(_) | Self::Qr(_) => return None,
+        };
+        let salt = hmac::sign(&hmac::Key::new(hmac::HMAC_SHA256, key), LIST_SALT);
+        let mut context = digest::Context::new(&digest::SHA256);
+        context.update(&salt.as_ref()[..16]);
+        context.update(&[1]);
+        context.update(&card.bits.to_be_bytes());
+        context.update(&card.bytes);
+        Some(BoardEntry(context.finish().as_ref()[..8].try_into().expect("eight bytes")))
+    }
 }
 
 impl fmt::Debug for Card {
@@ -221,6 +243,20 @@ mod tests {
             hex(Secret::Qr(Qr::new(b"visit-1").unwrap())),
             "d6d2b66e3cb425ce9144ccef2b5592f28b96a14b5e4b9c26a2fe6ad38f55d2aa"
         );
+    }
+
+    /// Made with Python's `hmac` and `hashlib`.
+    #[test]
+    fn entries_on_boards_lists_are_frozen() {
+        let card = Secret::Card(Card::parse("26:00c80040").unwrap());
+        assert_eq!(
+            card.board_entry(&[7; 32]),
+            Some(BoardEntry([0x23, 0x32, 0xb0, 0x08, 0xdb, 0x04, 0x1a, 0x31]))
+        );
+        assert_ne!(card.board_entry(&[8; 32]), card.board_entry(&[7; 32]));
+        assert_eq!(Secret::Pin(Pin::parse("1234").unwrap()).board_entry(&[7; 32]), None);
+        let long = Card::raw(72, &[0x55; 9]).unwrap();
+        assert_eq!(Secret::Card(long).board_entry(&[7; 32]), None);
     }
 
     #[test]
