@@ -7,7 +7,7 @@ use serde_json::json;
 use sqlx::AnyConnection;
 
 use crate::error::{PeopleError, taken};
-use crate::person::row_id;
+use crate::person::{KEY_RULE, is_key, row_id};
 use crate::word::Word;
 use crate::{face, picture, scrub, words};
 
@@ -73,7 +73,7 @@ kit::statements! {
     GIVE = "INSERT INTO consent (person, purpose, text_version, given_at, recorded_by) VALUES ($1, $2, $3, $4, $5) RETURNING id";
     STANDING = "SELECT id FROM consent WHERE person = $1 AND purpose = $2 AND withdrawn_at IS NULL";
     WITHDRAW = "UPDATE consent SET withdrawn_at = $3, withdrawn_by = $4 WHERE person = $1 AND purpose = $2 AND withdrawn_at IS NULL RETURNING id";
-    LAST_WITHDRAWAL = "SELECT withdrawn_at FROM consent WHERE person = $1 AND purpose = $2 AND withdrawn_at IS NOT NULL ORDER BY withdrawn_at DESC LIMIT 1";
+    WAS_WITHDRAWN = "SELECT id FROM consent WHERE person = $1 AND purpose = $2 AND withdrawn_at IS NOT NULL AND (withdrawn_at >= $3 OR given_at >= $3) LIMIT 1";
     OF = "SELECT id, person, purpose, text_version, given_at, recorded_by, withdrawn_at, withdrawn_by FROM consent WHERE person = $1 ORDER BY id";
 }
 
@@ -90,8 +90,9 @@ pub async fn give(
     given_at: i64,
 ) -> Result<u64, PeopleError> {
     let field = |field, why| Err(PeopleError::Field { field, why });
-    if text_version.trim().is_empty() || text_version.len() > 64 {
-        return field("text_version", "must have 1 to 64 bytes");
+    // It goes into the journal, which names nobody: a key, not a text.
+    if !is_key(text_version) {
+        return field("text_version", KEY_RULE);
     }
     if given_at > tx.now() {
         return field("given_at", "must not lie in the future");
@@ -131,25 +132,29 @@ pub async fn standing(
     Ok(row.map(|(id,)| id.cast_unsigned()))
 }
 
-/// When a consent was last withdrawn, UTC microseconds: what was agreed to before that counts no more.
+/// Whether a consent given at `given_at` (UTC microseconds) was taken back: one was withdrawn then or later, or one that
+/// was withdrawn was given then or later, whatever the clock said when it was withdrawn.
 ///
 /// # Errors
 /// When the database fails.
-pub async fn last_withdrawal(
+pub async fn was_withdrawn(
     connection: &mut AnyConnection,
     person: PersonId,
     purpose: Purpose,
-) -> Result<Option<i64>, sqlx::Error> {
-    let row: Option<(i64,)> = sqlx::query_as(LAST_WITHDRAWAL)
+    given_at: i64,
+) -> Result<bool, sqlx::Error> {
+    let row: Option<(i64,)> = sqlx::query_as(WAS_WITHDRAWN)
         .bind(row_id(person.0))
         .bind(purpose.word())
+        .bind(given_at)
         .fetch_optional(connection)
         .await?;
-    Ok(row.map(|(at,)| at))
+    Ok(row.is_some())
 }
 
-/// Withdraws a consent: what was kept under it is deleted in the same transaction and wiped from the database's files;
-/// the journal tells that it happened. Vision processes and controllers are told by their next difference.
+/// Withdraws a consent: what was kept under it is deleted in the same transaction and, as far as can be, wiped from the
+/// database's files; the journal tells that it happened. Vision processes and controllers are told by their next
+/// difference.
 ///
 /// # Errors
 /// When there is none that stands.
@@ -160,7 +165,6 @@ pub async fn withdraw(
     purpose: Purpose,
 ) -> Result<Receipt, PeopleError> {
     let mut tx = kit.begin().await?;
-    scrub::before(&mut tx).await?;
     let at = tx.now();
     let row: Option<(i64,)> = sqlx::query_as(WITHDRAW)
         .bind(row_id(person.0))

@@ -4,7 +4,7 @@ mod secret;
 
 use domain::ids::{CredentialId, PersonId};
 use domain::policy::{CredentialStatus, CredentialUse};
-use domain::request::{CredentialDigest, CredentialKind};
+use domain::request::{BoardEntry, CredentialDigest, CredentialKind};
 use domain::time::Validity;
 use kit::auth::OperatorId;
 use kit::{Kit, Tx};
@@ -40,21 +40,24 @@ pub struct Credential {
     pub kind: CredentialKind,
     /// Its keyed digest.
     pub digest: CredentialDigest,
+    /// A card's entry on boards' lists; cards given out by an older version have none.
+    pub board_entry: Option<BoardEntry>,
     /// What else is known.
     pub terms: Terms,
 }
 
-type CredentialRow = (i64, i64, String, String, Vec<u8>, String, String, Option<i64>, Option<i64>);
+type CredentialRow =
+    (i64, i64, String, String, Vec<u8>, String, String, Option<i64>, Option<i64>, Option<Vec<u8>>);
 
 kit::statements! {
-    ADD = "INSERT INTO credential (person, kind, key, digest, use_as, status, valid_from, valid_until, changed_at) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9) RETURNING id";
-    REISSUE = "UPDATE credential SET digest = $2, status = $3, valid_from = $4, valid_until = $5, changed_at = $6 WHERE id = $1";
+    ADD = "INSERT INTO credential (person, kind, key, digest, use_as, status, valid_from, valid_until, changed_at, board_entry) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10) RETURNING id";
+    REISSUE = "UPDATE credential SET digest = $2, status = $3, valid_from = $4, valid_until = $5, changed_at = $6, board_entry = $7 WHERE id = $1";
     SET_STATUS = "UPDATE credential SET status = $2, changed_at = $3 WHERE id = $1 RETURNING person";
     REMOVE = "DELETE FROM credential WHERE id = $1 RETURNING person";
-    OF = "SELECT id, person, kind, key, digest, use_as, status, valid_from, valid_until FROM credential WHERE person = $1 ORDER BY id";
-    BY_KEY = "SELECT id, person, kind, key, digest, use_as, status, valid_from, valid_until FROM credential WHERE person = $1 AND kind = $2 AND key = $3";
-    BY_DIGEST = "SELECT id, person, kind, key, digest, use_as, status, valid_from, valid_until FROM credential WHERE digest = $1";
-    ALL = "SELECT id, person, kind, key, digest, use_as, status, valid_from, valid_until FROM credential ORDER BY id";
+    OF = "SELECT id, person, kind, key, digest, use_as, status, valid_from, valid_until, board_entry FROM credential WHERE person = $1 ORDER BY id";
+    BY_KEY = "SELECT id, person, kind, key, digest, use_as, status, valid_from, valid_until, board_entry FROM credential WHERE person = $1 AND kind = $2 AND key = $3";
+    BY_DIGEST = "SELECT id, person, kind, key, digest, use_as, status, valid_from, valid_until, board_entry FROM credential WHERE digest = $1";
+    ALL = "SELECT id, person, kind, key, digest, use_as, status, valid_from, valid_until, board_entry FROM credential ORDER BY id";
 }
 
 impl Terms {
@@ -116,6 +119,7 @@ pub async fn add(
         .bind(open_from(terms.validity.from))
         .bind(open_until(terms.validity.until))
         .bind(now)
+        .bind(secret.board_entry(tx.kit().keys().credential()).map(|entry| entry.0.to_vec()))
         .fetch_one(&mut **tx)
         .await
         .map_err(taken(kind.word()))?;
@@ -124,10 +128,11 @@ pub async fn add(
     Ok(CredentialId(id.cast_unsigned()))
 }
 
-/// Puts another card, PIN or code and other terms in the place of a credential; its key and its use stay.
+/// Puts another card, PIN or code and other terms in the place of a credential; its key and its use stay. One that was
+/// reported lost or stolen is not replaced but stays, as what it is: forgotten, it could be given out again.
 ///
 /// # Errors
-/// When somebody has that card or code already, or the credential is gone.
+/// When it was reported lost or stolen, somebody has that card or code already, or the credential is gone.
 pub async fn reissue(
     tx: &mut Tx,
     by: Option<OperatorId>,
@@ -140,6 +145,16 @@ pub async fn reissue(
     }
     terms.check(credential.kind)?;
     let digest = secret.digest(tx.kit().keys().credential(), credential.person);
+    match credential.terms.status {
+        CredentialStatus::Lost | CredentialStatus::Stolen if digest != credential.digest => {
+            let why = "is that of one reported lost or stolen: give the new one another key";
+            return Err(PeopleError::Field { field: "key", why });
+        }
+        CredentialStatus::Lost
+        | CredentialStatus::Stolen
+        | CredentialStatus::Active
+        | CredentialStatus::Suspended => {}
+    }
     let now = tx.now();
     let changed = sqlx::query(REISSUE)
         .bind(row_id(credential.id.0))
@@ -148,6 +163,7 @@ pub async fn reissue(
         .bind(open_from(terms.validity.from))
         .bind(open_until(terms.validity.until))
         .bind(now)
+        .bind(secret.board_entry(tx.kit().keys().credential()).map(|entry| entry.0.to_vec()))
         .execute(&mut **tx)
         .await
         .map_err(taken(credential.kind.word()))?;
@@ -250,21 +266,23 @@ pub async fn for_policy(
 ) -> Result<Vec<domain::policy::Credential>, sqlx::Error> {
     let rows: Vec<CredentialRow> = sqlx::query_as(ALL).fetch_all(connection).await?;
     let policy = |row| {
-        let Credential { id, person, kind, digest, terms } = read(row)?;
+        let Credential { id, person, kind, digest, board_entry, terms } = read(row)?;
         let Terms { key: _, validity, status, usage } = terms;
-        Ok(domain::policy::Credential { id, person, kind, digest, validity, status, usage })
+        Ok(domain::policy::Credential { id, person, kind, digest, board_entry, validity, status, usage })
     };
     rows.into_iter().map(policy).collect()
 }
 
 fn read(row: CredentialRow) -> Result<Credential, sqlx::Error> {
-    let (id, person, kind, key, digest, usage, status, from, until) = row;
+    let (id, person, kind, key, digest, usage, status, from, until, entry) = row;
     let digest = digest.try_into().map_err(|_| sqlx::Error::Decode("a digest has 32 bytes".into()))?;
+    let entry = entry.map(|entry| entry.try_into().map(BoardEntry)).transpose();
     Ok(Credential {
         id: CredentialId(id.cast_unsigned()),
         person: PersonId(person.cast_unsigned()),
         kind: CredentialKind::from_row(&kind)?,
         digest: CredentialDigest(digest),
+        board_entry: entry.map_err(|_| sqlx::Error::Decode("an entry on a list has 8 bytes".into()))?,
         terms: Terms {
             key,
             validity: validity(from, until),

@@ -22,6 +22,9 @@ pub enum PeopleError {
     /// Another row has this value already.
     #[error("{0} is taken already")]
     Taken(&'static str),
+    /// Somebody else changed it since it was read.
+    #[error("the {0} was changed meanwhile: look again")]
+    Stale(&'static str),
     /// There is no standing consent for this.
     #[error("the person has not consented to this")]
     NoConsent,
@@ -44,6 +47,7 @@ impl PeopleError {
             Self::Unknown(_) => "not-found",
             Self::Field { .. } => "field",
             Self::Taken(_) => "taken",
+            Self::Stale(_) => "stale",
             Self::NoConsent => "no-consent",
             Self::Enrolment(refusal) => refusal.code(),
             Self::Sealed => "sealed-otherwise",
@@ -56,9 +60,12 @@ impl PeopleError {
     pub fn field(&self) -> Option<&'static str> {
         match self {
             Self::Field { field, .. } | Self::Taken(field) => Some(field),
-            Self::Unknown(_) | Self::NoConsent | Self::Enrolment(_) | Self::Sealed | Self::Database(_) => {
-                None
-            }
+            Self::Unknown(_)
+            | Self::Stale(_)
+            | Self::NoConsent
+            | Self::Enrolment(_)
+            | Self::Sealed
+            | Self::Database(_) => None,
         }
     }
 }
@@ -70,6 +77,7 @@ impl From<PeopleError> for Problem {
             PeopleError::Unknown(_) => Self::not_found(words),
             PeopleError::Field { field, .. } => Self::refused(code, words).with("field", field),
             PeopleError::Taken(field) => Self::conflict(code, words).with("field", field),
+            PeopleError::Stale(_) => Self::conflict(code, words),
             PeopleError::NoConsent => Self::refused(code, words),
             PeopleError::Enrolment(refusal) => refusal.into(),
             PeopleError::Sealed => Self::internal(&PeopleError::Sealed),

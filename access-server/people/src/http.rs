@@ -11,7 +11,7 @@ use domain::policy::{CredentialStatus, CredentialUse, PersonStatus};
 use domain::request::CredentialKind;
 use kit::auth::{AtLeastManager, AtLeastOperator, Operator};
 use kit::{Kit, Problem};
-use serde::Deserialize;
+use serde::{Deserialize, Deserializer};
 use serde_json::{Value, json};
 
 use crate::consent::{self, Purpose};
@@ -43,7 +43,8 @@ pub fn router(embed: Option<EmbedService>) -> Router<Kit> {
         .layer(Extension(embed))
 }
 
-/// A person as programs send and see them. Times are UTC microseconds, absent where there is no limit.
+/// A person as programs send and see them. Times are UTC microseconds, null where there is no limit. A change says all
+/// that may widen a right: status, both limits, and the `changed_at` of what it was made from.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Body {
@@ -56,21 +57,45 @@ struct Body {
     department: String,
     #[serde(default)]
     number: String,
-    valid_from: Option<i64>,
-    valid_until: Option<i64>,
+    #[serde(default, deserialize_with = "said")]
+    valid_from: Option<Option<i64>>,
+    #[serde(default, deserialize_with = "said")]
+    valid_until: Option<Option<i64>>,
     status: Option<String>,
     #[serde(default)]
     clearance: u8,
     #[serde(default)]
     groups: Vec<u64>,
+    changed_at: Option<i64>,
+}
+
+/// Tells what is null from what is absent.
+fn said<'de, D: Deserializer<'de>>(field: D) -> Result<Option<Option<i64>>, D::Error> {
+    Option::deserialize(field).map(Some)
 }
 
 impl Body {
+    /// A change, and the `changed_at` it was made from.
+    fn read_change(self) -> Result<(i64, Particulars), PeopleError> {
+        let missing = |field| PeopleError::Field { field, why: "must be said in a change" };
+        let seen = self.changed_at.ok_or(missing("changed_at"))?;
+        for (field, absent) in [
+            ("status", self.status.is_none()),
+            ("valid_from", self.valid_from.is_none()),
+            ("valid_until", self.valid_until.is_none()),
+        ] {
+            if absent {
+                return Err(missing(field));
+            }
+        }
+        Ok((seen, self.read()?))
+    }
+
     fn read(self) -> Result<Particulars, PeopleError> {
         Ok(Particulars {
             kind: word("kind", &self.kind)?,
             status: self.status.map_or(Ok(PersonStatus::Active), |status| word("status", &status))?,
-            validity: validity(self.valid_from, self.valid_until),
+            validity: validity(self.valid_from.flatten(), self.valid_until.flatten()),
             groups: self.groups.into_iter().map(GroupId).collect(),
             key: self.key,
             name: self.name,
@@ -127,9 +152,9 @@ async fn change(
     Path(id): Path<u64>,
     Json(body): Json<Body>,
 ) -> Result<(), Problem> {
-    let particulars = body.read()?;
+    let (seen, particulars) = body.read_change()?;
     let mut tx = kit.begin().await?;
-    person::change(&mut tx, Some(manager.0.id), PersonId(id), &particulars).await?;
+    person::change(&mut tx, Some(manager.0.id), PersonId(id), seen, &particulars).await?;
     Ok(tx.commit().await?)
 }
 

@@ -64,7 +64,7 @@ pub struct Person {
     pub id: PersonId,
     /// What is known about them.
     pub particulars: Particulars,
-    /// When that last changed, UTC microseconds.
+    /// When that last changed, UTC microseconds; later with every change, even when the clock was put back.
     pub changed_at: i64,
 }
 
@@ -79,10 +79,10 @@ type PolicyRow = (i64, Option<i64>, Option<i64>, String, i64, i64);
 
 kit::statements! {
     ADD = "INSERT INTO person (key, kind, name, latin, department, number, valid_from, valid_until, status, clearance, changed_at) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11) RETURNING id";
-    CHANGE = "UPDATE person SET key = $2, kind = $3, name = $4, latin = $5, department = $6, number = $7, valid_from = $8, valid_until = $9, status = $10, clearance = $11, changed_at = $12 WHERE id = $1";
+    CHANGE = "UPDATE person SET key = $2, kind = $3, name = $4, latin = $5, department = $6, number = $7, valid_from = $8, valid_until = $9, status = $10, clearance = $11, changed_at = CASE WHEN changed_at < $12 THEN $12 ELSE changed_at + 1 END WHERE id = $1 AND changed_at = $13";
     LEAVE_GROUPS = "DELETE FROM person_group_member WHERE person = $1";
     JOIN_GROUP = "INSERT INTO person_group_member (person, person_group) VALUES ($1, $2)";
-    SET_STATUS = "UPDATE person SET status = $2, changed_at = $3 WHERE id = $1";
+    SET_STATUS = "UPDATE person SET status = $2, changed_at = CASE WHEN changed_at < $3 THEN $3 ELSE changed_at + 1 END WHERE id = $1";
     REMOVE = "DELETE FROM person WHERE id = $1";
     GET = "SELECT id, key, kind, name, latin, department, number, valid_from, valid_until, status, clearance, changed_at FROM person WHERE id = $1";
     BY_KEY = "SELECT id, key, kind, name, latin, department, number, valid_from, valid_until, status, clearance, changed_at FROM person WHERE key = $1";
@@ -183,14 +183,16 @@ pub async fn add(
     Ok(PersonId(id.cast_unsigned()))
 }
 
-/// Changes a person to these particulars.
+/// Changes a person to these particulars. `seen` is the [`Person::changed_at`] of what they were made from: a status or
+/// a limit set by somebody else meanwhile is not undone unseen.
 ///
 /// # Errors
-/// Names the field that is not taken; there is no such person.
+/// Names the field that is not taken; the person was changed since; there is no such person.
 pub async fn change(
     tx: &mut Tx,
     by: Option<OperatorId>,
     person: PersonId,
+    seen: i64,
     particulars: &Particulars,
 ) -> Result<(), PeopleError> {
     particulars.check()?;
@@ -209,11 +211,15 @@ pub async fn change(
         .bind(p.status.word())
         .bind(i64::from(p.clearance))
         .bind(now)
+        .bind(seen)
         .execute(&mut **tx)
         .await
         .map_err(taken("key or number"))?;
     if changed.rows_affected() == 0 {
-        return Err(PeopleError::Unknown("person"));
+        return Err(match get(tx, person).await? {
+            Some(_) => PeopleError::Stale("person"),
+            None => PeopleError::Unknown("person"),
+        });
     }
     sqlx::query(LEAVE_GROUPS).bind(id).execute(&mut **tx).await?;
     join(tx, id, &p.groups).await?;
@@ -252,7 +258,6 @@ pub async fn set_status(
 /// When there is no such person.
 pub async fn remove(kit: &Kit, by: Option<OperatorId>, person: PersonId) -> Result<(), PeopleError> {
     let mut tx = kit.begin().await?;
-    scrub::before(&mut tx).await?;
     face::delete(&mut tx, person).await?;
     let removed = sqlx::query(REMOVE).bind(row_id(person.0)).execute(&mut *tx).await?;
     if removed.rows_affected() == 0 {

@@ -1,8 +1,10 @@
-//! Profile pictures: kept only under consent, sealed under a key of their own, every look journaled.
+//! Profile pictures: kept only under consent, sealed under a key of their own; every look is journaled but those beside an
+//! event, which a pass in the event's row admits to.
 
 use domain::ids::PersonId;
 use kit::auth::OperatorId;
-use kit::{Kit, Tx};
+use kit::{Keys, Kit, Tx};
+use ring::hmac;
 use serde_json::json;
 
 use crate::consent::{self, Purpose};
@@ -34,10 +36,39 @@ pub struct Picture {
 /// Why somebody looks at a picture.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Look {
-    /// Beside an event, on the live page: not journaled one by one, whoever may see the page may see it.
+    /// Beside an event, on the live page, with the row's [`pass`]: not journaled one by one, whoever may see the row may
+    /// see it.
     BesideEvent,
     /// On the person's own page, by this operator: journaled.
     ByOperator(OperatorId),
+}
+
+/// What admits one session to one person's picture beside one record: 64 hexadecimal digits in the record's row. Good for
+/// nobody else, and for no other picture.
+#[must_use]
+pub fn pass(keys: &Keys, session: &str, person: PersonId, record: u64) -> String {
+    hmac::sign(&pass_key(keys), &admitted(session, person, record))
+        .as_ref()
+        .iter()
+        .map(|byte| format!("{byte:02x}"))
+        .collect()
+}
+
+/// Whether a pass is the one for this.
+#[must_use]
+pub fn admits(keys: &Keys, pass: &str, session: &str, person: PersonId, record: u64) -> bool {
+    uplink::sync::parse_hex(pass)
+        .is_some_and(|pass| hmac::verify(&pass_key(keys), &admitted(session, person, record), &pass).is_ok())
+}
+
+/// Passes outlive a restart, as sessions do.
+fn pass_key(keys: &Keys) -> hmac::Key {
+    let site = hmac::Key::new(hmac::HMAC_SHA256, keys.template());
+    hmac::Key::new(hmac::HMAC_SHA256, hmac::sign(&site, b"gatehouse picture pass").as_ref())
+}
+
+fn admitted(session: &str, person: PersonId, record: u64) -> Vec<u8> {
+    [&person.0.to_be_bytes()[..], &record.to_be_bytes(), session.as_bytes()].concat()
 }
 
 /// Keeps a picture in place of the one before.
@@ -121,5 +152,22 @@ pub(crate) async fn delete(tx: &mut Tx, person: PersonId) -> Result<u64, sqlx::E
 impl std::fmt::Debug for Picture {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(f, "Picture({}, {} bytes)", self.media.name(), self.bytes.len())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_pass_admits_one_session_to_one_picture_beside_one_record() {
+        let keys = Keys::ephemeral();
+        let pass = pass(&keys, "session", PersonId(7), 40);
+        assert!(admits(&keys, &pass, "session", PersonId(7), 40));
+        assert!(!admits(&keys, &pass, "another", PersonId(7), 40));
+        assert!(!admits(&keys, &pass, "session", PersonId(8), 40));
+        assert!(!admits(&keys, &pass, "session", PersonId(7), 41));
+        assert!(!admits(&Keys::ephemeral(), &pass, "session", PersonId(7), 40));
+        assert!(!admits(&keys, "", "session", PersonId(7), 40));
     }
 }

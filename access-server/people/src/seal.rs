@@ -122,7 +122,6 @@ pub async fn rotate(kit: &Kit, by: Option<OperatorId>, retired: &Keys) -> Result
     let any = Sealed::Template { person: PersonId(0), template: 0 };
     let picture = Sealed::Picture { person: PersonId(0) };
     let mut tx = kit.begin().await?;
-    scrub::before(&mut tx).await?;
     let templates: Vec<(i64, i64, Vec<u8>)> =
         sqlx::query_as(TEMPLATES).bind(any.key_id(retired)).fetch_all(&mut *tx).await?;
     for (id, person, sealed) in &templates {

@@ -247,6 +247,53 @@ async fn withdrawal_leaves_a_receipt_and_nothing_else() {
     }
 }
 
+/// Before anything was ever deleted, too.
+#[tokio::test]
+async fn what_is_replaced_does_not_stay_in_the_files_free_pages() {
+    let [site, _postgres] = sites(MIGRATIONS).await.try_into().unwrap();
+    let kit = &site.kit;
+    let ada = willing(kit, "ada").await;
+    for picture in [vec![1; 50_000], vec![2; 10]] {
+        let mut tx = kit.begin().await.unwrap();
+        picture::put(&mut tx, None, ada, &[&[0xff, 0xd8, 0xff][..], &picture].concat()).await.unwrap();
+        tx.commit().await.unwrap();
+        let empty: (i64, i64, i64) =
+            sqlx::query_as("PRAGMA wal_checkpoint(TRUNCATE)").fetch_one(kit.read()).await.unwrap();
+        assert_eq!(empty.0, 0, "nobody reads");
+    }
+    let path = site.database.address.trim_start_matches("sqlite:");
+    let free: (i64,) = sqlx::query_as("PRAGMA freelist_count").fetch_one(kit.read()).await.unwrap();
+    assert!(free.0 > 0, "the pages of the large picture are free now");
+    let content = std::fs::read(path).unwrap();
+    let written = content.chunks(4096).filter(|page| page.iter().filter(|byte| **byte != 0).count() > 3900);
+    assert_eq!(written.count(), 0, "ciphertext fills a page; what is left of it is zeros");
+}
+
+/// Somebody reads what was there before for longer than one try waits.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_log_that_is_being_read_is_emptied_afterwards() {
+    use sqlx::Connection;
+    let vision = Vision::start().await;
+    let [site, _postgres] = sites(MIGRATIONS).await.try_into().unwrap();
+    let kit = &site.kit;
+    let ada = willing(kit, "ada").await;
+    enrol(kit, &vision.service, ada, &photo(&[3.0, 4.0])).await.unwrap();
+    let bytes = sealed(&site).await;
+    let mut connection = kit.read().acquire().await.unwrap();
+    let mut reader = connection.begin().await.unwrap();
+    let _: (i64,) =
+        sqlx::query_as("SELECT COUNT(*) FROM face_template").fetch_one(&mut *reader).await.unwrap();
+    consent::withdraw(kit, None, ada, Purpose::FaceAccess).await.unwrap();
+    assert!(in_files(&site, &bytes).await, "the reader holds the log");
+    drop(reader);
+    let gone = async {
+        while in_files(&site, &bytes).await {
+            tokio::time::sleep(std::time::Duration::from_millis(50)).await;
+        }
+    };
+    tokio::time::timeout(std::time::Duration::from_secs(60), gone).await.unwrap();
+}
+
 #[tokio::test]
 async fn a_picture_is_sealed_and_looking_at_it_is_journaled() {
     for site in sites(MIGRATIONS).await {

@@ -99,6 +99,36 @@ async fn a_person_is_added_enrolled_and_withdraws() {
     }
 }
 
+/// Neither by leaving something out nor by knowing too little does a change widen a right.
+#[tokio::test]
+async fn a_change_says_what_it_was_made_from_and_all_that_may_widen_a_right() {
+    let vision = Vision::start().await;
+    for site in sites(MIGRATIONS).await {
+        let manager = Client::sign_in(&site.kit, &vision, Role::Manager).await;
+        let person = json!({ "key": "ada", "kind": "employee", "name": "艾达", "valid_until": i64::MAX / 2 });
+        let (_, answer) = manager.ask("POST", "/api/v1/people", person.to_string()).await;
+        let at = format!("/api/v1/people/{}", answer["id"]);
+        let (_, shown) = manager.ask("GET", &at, "").await;
+        let mut seen = json!({ "key": "ada", "kind": "employee", "name": "艾达", "status": "suspended",
+            "valid_from": null, "valid_until": shown["valid_until"], "changed_at": shown["changed_at"] });
+        for missing in ["status", "valid_from", "valid_until", "changed_at"] {
+            let mut body = seen.clone();
+            body.as_object_mut().unwrap().remove(missing);
+            let (status, answer) = manager.ask("PUT", &at, body.to_string()).await;
+            let refused = (status, &answer["field"]);
+            assert_eq!(refused, (StatusCode::UNPROCESSABLE_ENTITY, &json!(missing)), "{answer}");
+        }
+        let (status, answer) = manager.ask("PUT", &at, seen.to_string()).await;
+        assert_eq!(status, StatusCode::OK, "{answer}");
+        // Made from what was there before the suspension.
+        seen["status"] = json!("active");
+        let (status, answer) = manager.ask("PUT", &at, seen.to_string()).await;
+        assert_eq!((status, &answer["type"]), (StatusCode::CONFLICT, &json!("/problems/stale")), "{answer}");
+        let (_, shown) = manager.ask("GET", &at, "").await;
+        assert_eq!(shown["status"], json!("suspended"));
+    }
+}
+
 #[tokio::test]
 async fn rank_decides() {
     let vision = Vision::start().await;

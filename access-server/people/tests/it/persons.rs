@@ -29,7 +29,7 @@ async fn a_person_is_added_changed_found_and_removed() {
         ada.validity = Validity { from: Utc(MONDAY), until: Utc(MONDAY + 1) };
         ada.clearance = 7;
         ada.status = PersonStatus::Suspended;
-        person::change(&mut tx, None, id, &ada).await.unwrap();
+        person::change(&mut tx, None, id, MONDAY, &ada).await.unwrap();
         tx.commit().await.unwrap();
 
         for (find, count) in [("", 1), ("艾", 1), ("ADA", 1), ("100%", 1), ("%%", 0), ("_", 0), ("bob", 0)] {
@@ -96,6 +96,9 @@ async fn the_journal_tells_of_every_change_and_names_nobody() {
         let id =
             person::add(&mut tx, None, &Particulars::named("ada-lovelace", "Ada Lovelace")).await.unwrap();
         person::set_status(&mut tx, None, id, PersonStatus::Suspended).await.unwrap();
+        // A text might name somebody; a key does not.
+        let named = consent::give(&mut tx, None, id, Purpose::FaceAccess, "as Lovelace said", MONDAY).await;
+        assert_eq!(named.unwrap_err().field(), Some("text_version"));
         consent::give(&mut tx, None, id, Purpose::FaceAccess, "2026-01", MONDAY).await.unwrap();
         tx.commit().await.unwrap();
         person::remove(&site.kit, None, id).await.unwrap();
