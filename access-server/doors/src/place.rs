@@ -1,5 +1,6 @@
 //! The site, its areas, controllers and fire zones.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use domain::ids::{AreaId, ControllerId, FireZoneId};
@@ -91,6 +92,9 @@ pub const USUAL_RULES: SiteRules = SiteRules {
     same_person_within: Duration::from_secs(3),
 };
 
+/// The longest of the site's durations.
+pub const LONGEST: Duration = Duration::from_secs(7 * 86_400);
+
 /// The site; `None` before it was set up.
 ///
 /// # Errors
@@ -131,6 +135,15 @@ pub async fn put_site(tx: &mut Tx, by: Option<OperatorId>, new: &Site) -> Result
     }
     if !(1_000..=120_000).contains(&rules.second_factor_within.as_millis()) {
         return Err(DoorsError::field("second_factor_within", "must be 1 to 120 s"));
+    }
+    for (field, duration) in [
+        ("wrong_tries_within", rules.wrong_tries_within),
+        ("lock_out", rules.lock_out),
+        ("same_person_within", rules.same_person_within),
+    ] {
+        if duration > LONGEST {
+            return Err(DoorsError::field(field, "must be at most a week"));
+        }
     }
     let old = site(tx).await?;
     if old.as_ref() == Some(new) {
@@ -185,6 +198,9 @@ pub async fn put_area(tx: &mut Tx, by: Option<OperatorId>, new: &Area) -> Result
     let (id, put) = match old {
         Some((id, old)) if old == *new => return Ok((id, Put::Same)),
         Some((id, _)) => {
+            if lies_within(tx, new.parent, id).await? {
+                return Err(DoorsError::field("parent", "the area would lie within itself"));
+            }
             sqlx::query(CHANGE_AREA)
                 .bind(row_id(id.0))
                 .bind(new.label.name.as_str())
@@ -211,6 +227,21 @@ pub async fn put_area(tx: &mut Tx, by: Option<OperatorId>, new: &Area) -> Result
     };
     tx.record("area.changed", &json!({ "area": id.0, "by": by.map(|by| by.0) })).await?;
     Ok((id, put))
+}
+
+/// Whether the way up from an area leads through another.
+async fn lies_within(tx: &mut Tx, mut area: Option<AreaId>, within: AreaId) -> Result<bool, sqlx::Error> {
+    let parents: BTreeMap<AreaId, Option<AreaId>> =
+        areas(tx).await?.into_iter().map(|(id, area)| (id, area.parent)).collect();
+    // No way up is longer than there are areas.
+    for _ in 0..=parents.len() {
+        match area {
+            Some(id) if id == within => return Ok(true),
+            Some(id) => area = parents.get(&id).copied().flatten(),
+            None => return Ok(false),
+        }
+    }
+    Ok(true)
 }
 
 /// Removes an area.

@@ -24,7 +24,8 @@ use crate::door::{Board, Door, DoorGroup};
 use crate::error::DoorsError;
 use crate::label::{Label, Put};
 use crate::level::Level;
-use crate::place::{self, Area, AreaKind, Site, USUAL_RULES, USUAL_ZONE};
+use crate::place::{self, Area, AreaKind, LONGEST, Site, USUAL_RULES, USUAL_ZONE};
+use crate::policy::objections;
 use crate::schedule::{self, CalendarDay, Schedule, Unusual};
 use crate::{door, level};
 
@@ -97,6 +98,12 @@ pub(super) async fn apply(
     };
     let mut tx = kit.begin().await.map_err(ApplyError::Database)?;
     all(&mut run, &mut tx, file, looked).await.map_err(|Stop(error)| ApplyError::Database(error))?;
+    if run.wrong.is_empty() {
+        // What could not be put in force would keep every later change, a withdrawn right too, from being so.
+        for why in objections(&mut tx).await.map_err(ApplyError::Database)? {
+            run.wrong_at(1, "policy", "policy-faulty", why);
+        }
+    }
     if !run.wrong.is_empty() {
         run.wrong.sort_by_key(|wrong| wrong.line);
         return Err(ApplyError::Wrong(run.wrong));
@@ -158,19 +165,27 @@ async fn all(run: &mut Run<'_>, tx: &mut Tx, file: &File, looked: &Looked) -> Re
 
 async fn put_site(run: &mut Run<'_>, tx: &mut Tx, entry: Option<&file::Site>) -> Result<(), Stop> {
     let Some(entry) = entry else { return Ok(()) };
-    let score = |value: Option<f64>, usual: Score| {
-        // Out of range becomes a value that the check names.
-        value.map_or(usual, |value| Score((value * 10_000.0).round().clamp(-1.0, 10_001.0) as i16))
-    };
-    let rules = SiteRules {
-        face_score: score(entry.face_score, USUAL_RULES.face_score),
-        face_margin: score(entry.face_margin, USUAL_RULES.face_margin),
-        wrong_tries: entry.wrong_tries.unwrap_or(USUAL_RULES.wrong_tries),
-        wrong_tries_within: seconds(entry.wrong_tries_within_s, USUAL_RULES.wrong_tries_within),
-        lock_out: seconds(entry.lock_out_s, USUAL_RULES.lock_out),
-        second_factor_within: seconds(entry.second_factor_within_s, USUAL_RULES.second_factor_within),
-        same_person_within: seconds(entry.same_person_within_s, USUAL_RULES.same_person_within),
-    };
+    let line = run.line(&entry.key);
+    let mut rules =
+        SiteRules { wrong_tries: entry.wrong_tries.unwrap_or(USUAL_RULES.wrong_tries), ..USUAL_RULES };
+    for (field, value, within) in [
+        ("wrong_tries_within_s", entry.wrong_tries_within_s, &mut rules.wrong_tries_within),
+        ("lock_out_s", entry.lock_out_s, &mut rules.lock_out),
+        ("second_factor_within_s", entry.second_factor_within_s, &mut rules.second_factor_within),
+        ("same_person_within_s", entry.same_person_within_s, &mut rules.same_person_within),
+    ] {
+        if let Some(value) = run.seconds(line, "site", field, value) {
+            *within = value;
+        }
+    }
+    for (field, value, score) in [
+        ("face_score", entry.face_score, &mut rules.face_score),
+        ("face_margin", entry.face_margin, &mut rules.face_margin),
+    ] {
+        if let Some(value) = run.number(line, "site", field, value, 1.0) {
+            *score = Score((value * 10_000.0).round() as i16);
+        }
+    }
     let zone = entry.zone.clone().unwrap_or_else(|| USUAL_ZONE.to_owned());
     let new = Site { label: label(&entry.key, &entry.name, &entry.latin), zone, rules };
     run.begin(tx).await?;
@@ -291,6 +306,7 @@ async fn put_doors(
     let mut doors: Ids = door::list(tx).await?.into_iter().map(|(id, it)| (it.label.key, id.0)).collect();
     for entry in entries {
         let what = format!("door {}", entry.key.get_ref());
+        let line = run.line(&entry.key);
         let board = entry.bus.clone().zip(entry.address).map(|(bus, address)| Board { bus, address });
         if board.is_none() && (entry.bus.is_some() || entry.address.is_some()) {
             let why = "bus: and address belong together".to_owned();
@@ -310,8 +326,10 @@ async fn put_doors(
             egress: run.word(&what, entry.egress.as_ref(), Egress::Exit),
             rules: entry.rules.iter().map(|entry| rule(run, entry)).collect(),
             otherwise: combinations(run, &what, &entry.open_with),
-            strike: seconds(entry.strike_s, Duration::from_secs(5)),
-            held_after: seconds(entry.held_after_s, Duration::from_secs(30)),
+            strike: run.seconds(line, &what, "strike_s", entry.strike_s).unwrap_or(Duration::from_secs(5)),
+            held_after: run
+                .seconds(line, &what, "held_after_s", entry.held_after_s)
+                .unwrap_or(Duration::from_secs(30)),
             relock: run.word(&what, entry.relock.as_ref(), Relock::OnClose),
             anti_passback: anti_passback(run, &what, entry),
             unrecorded_entry: run.word(&what, entry.unrecorded_entry.as_ref(), EntryRule::Refuse),
@@ -347,7 +365,11 @@ fn anti_passback(run: &mut Run<'_>, what: &str, entry: &file::Door) -> AntiPassb
         ("off", None) => AntiPassback::Off,
         ("soft", None) => AntiPassback::Soft,
         ("hard", None) => AntiPassback::Hard,
-        ("timed", Some(within)) => AntiPassback::Timed(seconds(Some(within), Duration::ZERO)),
+        ("timed", Some(within)) => {
+            let line = run.line(&entry.key);
+            let within = run.seconds(line, what, "anti_passback_s", Some(within));
+            within.map_or(AntiPassback::Off, AntiPassback::Timed)
+        }
         _ => {
             let line =
                 entry.anti_passback.as_ref().map_or_else(|| run.line(&entry.key), |word| run.line(word));
@@ -404,6 +426,7 @@ impl Refusal for PeopleError {
             Self::Unknown(_)
             | Self::Field { .. }
             | Self::Taken(_)
+            | Self::Stale(_)
             | Self::NoConsent
             | Self::Enrolment(_)
             | Self::Sealed => Ok((field, code, words)),
@@ -452,6 +475,22 @@ impl Run<'_> {
             self.wrong_at(self.line(text), what, "field", why);
             usual
         })
+    }
+
+    /// A number from 0 to `most`; `None` where none is written, or none that can be taken.
+    fn number(&mut self, line: usize, what: &str, field: &str, value: Option<f64>, most: f64) -> Option<f64> {
+        let value = value?;
+        // Written so that what is no number is out of range too.
+        if (0.0..=most).contains(&value) {
+            return Some(value);
+        }
+        let line = line_of_field(self.text, line, field);
+        self.wrong_at(line, what, "field", format!("{field}: must be 0 to {most}"));
+        None
+    }
+
+    fn seconds(&mut self, line: usize, what: &str, field: &str, value: Option<f64>) -> Option<Duration> {
+        self.number(line, what, field, value, LONGEST.as_secs_f64()).map(Duration::from_secs_f64)
     }
 
     pub(super) fn done(&mut self, line: usize, what: &str, done: impl Into<Done>) {
@@ -561,11 +600,6 @@ impl fmt::Display for Line {
 
 fn label(key: &Text, name: &str, latin: &str) -> Label {
     Label { key: key.get_ref().clone(), name: name.to_owned(), latin: latin.to_owned() }
-}
-
-/// Seconds as they are written; what no duration can be becomes zero, which the checks name where it matters.
-fn seconds(value: Option<f64>, usual: Duration) -> Duration {
-    value.map_or(usual, |value| Duration::try_from_secs_f64(value).unwrap_or(Duration::ZERO))
 }
 
 fn stop(error: DoorsError) -> Stop {

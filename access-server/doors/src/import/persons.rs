@@ -1,7 +1,7 @@
 //! People in a file: who, what they carry, their photographs.
 
 use std::collections::HashMap;
-use std::path::{Component, Path};
+use std::path::{Component, Path, PathBuf};
 
 use domain::ids::GroupId;
 use domain::policy::{CredentialStatus, CredentialUse, PersonStatus};
@@ -26,11 +26,12 @@ use super::text::{instant, line_at};
 use super::{Options, Photos, Wrong};
 use crate::label::Put;
 
-/// Photographs read and looked at, by the key of their person.
+/// Photographs looked at, by the key of their person. Pictures are read when they are stored: all of them together may
+/// be more than there is memory.
 #[derive(Default)]
 pub(super) struct Looked {
     faces: HashMap<String, Examined>,
-    pictures: HashMap<String, Vec<u8>>,
+    pictures: HashMap<String, PathBuf>,
 }
 
 pub(super) enum PhotosError {
@@ -62,8 +63,8 @@ pub(super) async fn photos(
             wrong.push(Wrong { line, what: format!("person {key}"), code, why });
         };
         if let Some(picture) = &person.picture {
-            match read(folder, picture.file.get_ref()).await {
-                Ok(bytes) => drop(looked.pictures.insert(key.clone(), bytes)),
+            match find(folder, picture.file.get_ref()).await {
+                Ok(path) => drop(looked.pictures.insert(key.clone(), path)),
                 Err(why) => refuse(&picture.file, "photo-unreadable", why),
             }
         }
@@ -94,8 +95,8 @@ async fn enrolled(kit: &Kit, key: &str, photo: &[u8]) -> Result<bool, sqlx::Erro
     Ok(known.is_some_and(|known| known.photo == photo_digest(photo)))
 }
 
-/// Reads a photograph below the file's folder, nowhere else.
-async fn read(folder: &Path, name: &str) -> Result<Vec<u8>, String> {
+/// Finds a photograph below the file's folder, nowhere else.
+async fn find(folder: &Path, name: &str) -> Result<PathBuf, String> {
     let path = Path::new(name);
     if !path.components().all(|part| matches!(part, Component::Normal(_) | Component::CurDir)) {
         return Err("a photograph lies in the file's own folder or below".to_owned());
@@ -106,6 +107,11 @@ async fn read(folder: &Path, name: &str) -> Result<Vec<u8>, String> {
     if size > people::embed::PHOTO_MAX as u64 {
         return Err(format!("{name} is larger than 8 MiB"));
     }
+    Ok(path)
+}
+
+async fn read(folder: &Path, name: &str) -> Result<Vec<u8>, String> {
+    let path = find(folder, name).await?;
     tokio::fs::read(&path).await.map_err(|error| format!("{name} cannot be read: {error}"))
 }
 
@@ -132,7 +138,7 @@ pub(super) async fn put_all(
             continue;
         }
         run.begin(tx).await?;
-        let person = match put_person(run, tx, &particulars).await {
+        let person = match put_person(run, tx, entry, particulars).await {
             Ok((id, put)) => {
                 run.done(line, &what, put);
                 id
@@ -143,14 +149,15 @@ pub(super) async fn put_all(
             }
         };
         run.end(tx).await?;
-        for (line, what_carried, secret, terms) in carried {
+        for carried in carried {
+            let (line, what) = (carried.line, format!("{what}: {}", carried.name));
             run.begin(tx).await?;
-            match put_credential(run, tx, person, &secret, &terms).await {
+            match put_credential(run, tx, person, carried).await {
                 Ok(put) => {
-                    run.done(line, &format!("{what}: {what_carried}"), put);
+                    run.done(line, &what, put);
                     run.end(tx).await?;
                 }
-                Err(error) => run.refused(tx, line, &format!("{what}: {what_carried}"), error).await?,
+                Err(error) => run.refused(tx, line, &what, error).await?,
             }
         }
         if let Some(face) = &entry.face {
@@ -186,10 +193,13 @@ pub(super) async fn put_all(
                 (Err(error), _) => Err(error),
                 (Ok(false), _) => Ok(Done::Withdrawn),
                 (Ok(true), None) => Ok(Done::LeftOut),
-                (Ok(true), Some(bytes)) => match picture::is(tx, person, bytes).await {
-                    Ok(true) => Ok(Done::Same),
-                    Ok(false) => picture::put(tx, run.by, person, bytes).await.map(|()| Done::Changed),
-                    Err(error) => Err(error),
+                (Ok(true), Some(path)) => match tokio::fs::read(path).await {
+                    Ok(bytes) => put_picture(run, tx, person, &bytes).await,
+                    Err(error) => {
+                        let why = format!("{} cannot be read: {error}", entry_picture.file.get_ref());
+                        run.wrong_at(line, &what, "photo-unreadable", why);
+                        Ok(Done::LeftOut)
+                    }
                 },
             };
             finish(run, tx, line, &what, put).await?;
@@ -250,23 +260,33 @@ fn particulars(
     }
 }
 
-type Carried = (usize, String, Secret, Terms);
+/// A credential in the file.
+struct Carried {
+    line: usize,
+    name: String,
+    secret: Secret,
+    key: String,
+    usage: CredentialUse,
+    /// As far as the file says it.
+    status: Option<CredentialStatus>,
+}
 
 fn carried(run: &mut Run<'_>, what: &str, entry: &file::Person) -> Vec<Carried> {
     let mut carried = Vec::new();
     let mut take =
-        |run: &mut Run<'_>, line: usize, name: String, secret: Result<Secret, SecretError>, terms: Terms| {
-            match secret {
-                Ok(secret) => carried.push((line, name, secret, terms)),
-                Err(error) => run.wrong_at(line, what, "field", error.to_string()),
-            }
+        |run: &mut Run<'_>, line, name, secret: Result<Secret, SecretError>, key, usage, status| match secret
+        {
+            Ok(secret) => carried.push(Carried { line, name, secret, key, usage, status }),
+            Err(error) => run.wrong_at(line, what, "field", error.to_string()),
         };
     let key =
         |key: &Option<Text>, usual: &str| key.as_ref().map_or(usual.to_owned(), |key| key.get_ref().clone());
+    let status = |run: &mut Run<'_>, word: &Option<Text>| {
+        word.as_ref().map(|word| run.word(what, Some(word), CredentialStatus::Active))
+    };
     for card in &entry.cards {
         let key = key(&card.key, "main");
-        let status = run.word(what, card.status.as_ref(), CredentialStatus::Active);
-        let terms = Terms { status, ..Terms::ordinary(&key) };
+        let status = status(run, &card.status);
         let (line, secret) = match (&card.raw, &card.wiegand26) {
             (Some(raw), None) => (run.line(raw), Card::parse(raw.get_ref())),
             (None, Some(both)) => {
@@ -275,74 +295,106 @@ fn carried(run: &mut Run<'_>, what: &str, entry: &file::Person) -> Vec<Carried> 
             }
             (Some(_), Some(_)) | (None, None) => (run.line(&entry.key), Err(SecretError::CardForm)),
         };
-        take(run, line, format!("card {key}"), secret.map(Secret::Card), terms);
+        let name = format!("card {key}");
+        take(run, line, name, secret.map(Secret::Card), key, CredentialUse::Ordinary, status);
     }
     for (pin, usage, name) in [
         (&entry.pin, CredentialUse::Ordinary, "PIN"),
         (&entry.duress_pin, CredentialUse::Duress, "duress PIN"),
     ] {
         if let Some(pin) = pin {
-            let terms = Terms { usage, ..Terms::ordinary("") };
             let line = run.line(pin);
-            take(run, line, name.to_owned(), Pin::parse(pin.get_ref()).map(Secret::Pin), terms);
+            let secret = Pin::parse(pin.get_ref()).map(Secret::Pin);
+            take(run, line, name.to_owned(), secret, String::new(), usage, None);
         }
     }
     for code in &entry.codes {
         let key = key(&code.key, "main");
-        let status = run.word(what, code.status.as_ref(), CredentialStatus::Active);
-        let terms = Terms { status, ..Terms::ordinary(&key) };
+        let status = status(run, &code.status);
         let line = run.line(&code.text);
-        take(
-            run,
-            line,
-            format!("code {key}"),
-            Qr::new(code.text.get_ref().as_bytes()).map(Secret::Qr),
-            terms,
-        );
+        let secret = Qr::new(code.text.get_ref().as_bytes()).map(Secret::Qr);
+        take(run, line, format!("code {key}"), secret, key, CredentialUse::Ordinary, status);
     }
     carried
 }
 
+/// What the file does not say of somebody known stays as it is: an older file must not give back what was taken since.
 async fn put_person(
     run: &Run<'_>,
     tx: &mut Tx,
-    particulars: &Particulars,
+    entry: &file::Person,
+    mut particulars: Particulars,
 ) -> Result<(domain::ids::PersonId, Put), PeopleError> {
-    match person::by_key(tx, &particulars.key).await? {
-        None => Ok((person::add(tx, run.by, particulars).await?, Put::Created)),
-        Some(known) if known.particulars == *particulars => Ok((known.id, Put::Same)),
-        Some(known) => {
-            person::change(tx, run.by, known.id, particulars).await?;
-            Ok((known.id, Put::Changed))
-        }
+    let Some(known) = person::by_key(tx, &particulars.key).await? else {
+        return Ok((person::add(tx, run.by, &particulars).await?, Put::Created));
+    };
+    let was = &known.particulars;
+    if entry.status.is_none() {
+        particulars.status = was.status;
     }
+    if entry.valid_from.is_none() {
+        particulars.validity.from = was.validity.from;
+    }
+    if entry.valid_until.is_none() {
+        particulars.validity.until = was.validity.until;
+    }
+    if *was == particulars {
+        return Ok((known.id, Put::Same));
+    }
+    person::change(tx, run.by, known.id, known.changed_at, &particulars).await?;
+    Ok((known.id, Put::Changed))
 }
 
 async fn put_credential(
     run: &Run<'_>,
     tx: &mut Tx,
     person: domain::ids::PersonId,
-    secret: &Secret,
-    terms: &Terms,
+    carried: Carried,
 ) -> Result<Put, PeopleError> {
+    let Carried { line: _, name: _, secret, key, usage, status } = carried;
     let kind = secret.kind();
-    let key = match kind {
-        CredentialKind::Pin => terms.usage.word(),
-        CredentialKind::Card | CredentialKind::Qr => terms.key.as_str(),
+    let stored = match kind {
+        CredentialKind::Pin => usage.word(),
+        CredentialKind::Card | CredentialKind::Qr => key.as_str(),
     };
-    let Some(known) = credential::by_key(tx, person, kind, key).await? else {
-        credential::add(tx, run.by, person, secret, terms).await?;
+    let Some(known) = credential::by_key(tx, person, kind, stored).await? else {
+        let status = status.unwrap_or(CredentialStatus::Active);
+        let terms = Terms { usage, status, ..Terms::ordinary(&key) };
+        credential::add(tx, run.by, person, &secret, &terms).await?;
         return Ok(Put::Created);
     };
-    let digest = secret.digest(tx.kit().keys().credential(), person);
+    // What the file does not say stays as it is.
+    let status = status.unwrap_or(known.terms.status);
+    let terms = Terms { key, status, ..known.terms.clone() };
+    let key = tx.kit().keys().credential();
+    let (digest, entry) = (secret.digest(key, person), secret.board_entry(key));
     // A card marked lost in the console stays lost, whatever an older file says of it.
     if known.digest == digest
         && (known.terms.status == terms.status || terms.status == CredentialStatus::Active)
     {
-        return Ok(Put::Same);
+        if known.board_entry == entry {
+            return Ok(Put::Same);
+        }
+        // Given out by an older version: it is the same card, and boards can know it now.
+        let terms = Terms { status: known.terms.status, ..terms };
+        credential::reissue(tx, run.by, &known, &secret, &terms).await?;
+        return Ok(Put::Changed);
     }
-    credential::reissue(tx, run.by, &known, secret, terms).await?;
+    credential::reissue(tx, run.by, &known, &secret, &terms).await?;
     Ok(Put::Changed)
+}
+
+async fn put_picture(
+    run: &Run<'_>,
+    tx: &mut Tx,
+    person: domain::ids::PersonId,
+    bytes: &[u8],
+) -> Result<Done, PeopleError> {
+    if picture::is(tx, person, bytes).await? {
+        return Ok(Done::Same);
+    }
+    picture::put(tx, run.by, person, bytes).await?;
+    Ok(Done::Changed)
 }
 
 /// Records a consent that is not on record yet; false when the person has withdrawn since the day in the file.
@@ -360,7 +412,7 @@ async fn agree(
     }
     let no_date = PeopleError::Field { field: "consented_on", why: "is no date" };
     let given_at = instant(on.get_ref(), zone, false).ok_or(no_date)?.0;
-    if consent::last_withdrawal(tx, person, purpose).await?.is_some_and(|at| at >= given_at) {
+    if consent::was_withdrawn(tx, person, purpose, given_at).await? {
         return Ok(false);
     }
     consent::give(tx, run.by, person, purpose, text_version.get_ref(), given_at).await?;
@@ -373,6 +425,7 @@ fn database(error: PeopleError) -> Stop {
         PeopleError::Unknown(_)
         | PeopleError::Field { .. }
         | PeopleError::Taken(_)
+        | PeopleError::Stale(_)
         | PeopleError::NoConsent
         | PeopleError::Enrolment(_)
         | PeopleError::Sealed => Stop(sqlx::Error::Decode(error.to_string().into())),

@@ -4,15 +4,16 @@ use domain::ids::PolicyVersion;
 use domain::policy::{Fault, Faults, Policy, PolicyParts};
 use domain::time::Utc;
 use kit::auth::OperatorId;
-use kit::db::Engine;
-use kit::{Kit, Problem};
+use kit::db::{Engine, Fault as DbFault};
+use kit::{Kit, Problem, Tx};
 use serde_json::json;
 use sqlx::pool::PoolConnection;
 use sqlx::{Any, AnyConnection, Connection, Transaction};
 
 use super::compile::{compile, narrow, without_people};
-use super::store::{self, difference, in_force, scoped};
+use super::store::{self, Rows, difference, in_force, scoped};
 use uplink::sync::policy::assemble;
+use uplink::sync::{CHUNK_ROOM, Change};
 
 /// What a publication came to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -35,6 +36,14 @@ pub enum PublishError {
     /// The policy would be faulty; every fault is listed.
     #[error("the policy would be faulty: {0}")]
     Faulty(Faults),
+    /// A row would be larger than the devices take.
+    #[error("{part} {id} would be larger than the 48 KiB that controllers take")]
+    Large {
+        /// The kind of row.
+        part: &'static str,
+        /// Its key.
+        id: u64,
+    },
     /// Others published again and again meanwhile.
     #[error("another publication came first")]
     Overtaken,
@@ -54,6 +63,7 @@ impl PublishError {
             Self::NoSite => "policy-no-site",
             Self::Zone(_) => "policy-zone",
             Self::Faulty(_) => "policy-faulty",
+            Self::Large { .. } => "policy-large",
             Self::Overtaken => "policy-overtaken",
             Self::Row(_) => "policy-row",
             Self::Database(_) => "database",
@@ -65,7 +75,12 @@ impl PublishError {
     pub fn faults(&self) -> &[Fault] {
         match self {
             Self::Faulty(faults) => &faults.0,
-            Self::NoSite | Self::Zone(_) | Self::Overtaken | Self::Row(_) | Self::Database(_) => &[],
+            Self::NoSite
+            | Self::Zone(_)
+            | Self::Large { .. }
+            | Self::Overtaken
+            | Self::Row(_)
+            | Self::Database(_) => &[],
         }
     }
 }
@@ -74,7 +89,9 @@ impl From<PublishError> for Problem {
     fn from(error: PublishError) -> Self {
         let (code, words) = (error.code(), error.to_string());
         match error {
-            PublishError::NoSite | PublishError::Zone(_) => Self::refused(code, words),
+            PublishError::NoSite | PublishError::Zone(_) | PublishError::Large { .. } => {
+                Self::refused(code, words)
+            }
             PublishError::Faulty(faults) => {
                 let list: Vec<String> = faults.0.iter().map(ToString::to_string).collect();
                 Self::refused(code, "the policy would be faulty").with("faults", list)
@@ -159,11 +176,15 @@ async fn attempt(kit: &Kit, by: Option<OperatorId>) -> Result<Option<Published>,
         return Ok(None);
     }
     parts.made_at = Utc(tx.now());
-    check(&parts)?;
-    let difference =
-        difference(&before, &scoped(&parts), &controllers).expect("something differs, see above");
+    let after = scoped(&parts);
+    check(&parts, &after)?;
+    let difference = difference(&before, &after, &controllers).expect("something differs, see above");
     let version = parts.version;
-    store::write(&mut tx, version, by.map(|by| by.0), &difference).await?;
+    match store::write(&mut tx, version, by.map(|by| by.0), &difference).await {
+        // On PostgreSQL another process may have written this version after the head was read.
+        Err(error) if DbFault::of(&error) == DbFault::Constraint => return Ok(None),
+        written => written?,
+    }
     let body = json!({ "version": version.0, "people": parts.people.len(), "credentials": parts.credentials.len(),
         "doors": parts.doors.len(), "by": by.map(|by| by.0) });
     tx.record("policy.published", &body).await?;
@@ -171,8 +192,28 @@ async fn attempt(kit: &Kit, by: Option<OperatorId>) -> Result<Option<Published>,
     Ok(Some(Published::New(version)))
 }
 
-/// Asks `domain` about the whole and about what each controller will hold.
-fn check(parts: &PolicyParts) -> Result<(), PublishError> {
+/// What would stand against putting in force what this transaction leaves behind; nothing while there is no site.
+pub(crate) async fn objections(tx: &mut Tx) -> Result<Vec<String>, sqlx::Error> {
+    let now = Utc(tx.now());
+    let checked = compile(tx, PolicyVersion(1), now).await;
+    match checked.and_then(|parts| check(&parts, &scoped(&parts))) {
+        Ok(()) | Err(PublishError::NoSite) => Ok(Vec::new()),
+        Err(PublishError::Faulty(faults)) => Ok(faults.0.iter().map(ToString::to_string).collect()),
+        Err(
+            fault @ (PublishError::Zone(_)
+            | PublishError::Large { .. }
+            | PublishError::Overtaken
+            | PublishError::Row(_)),
+        ) => Ok(vec![fault.to_string()]),
+        Err(PublishError::Database(error)) => Err(error),
+    }
+}
+
+/// Asks `domain` about the whole and about what each controller will hold, and whether it can be sent there.
+fn check(parts: &PolicyParts, rows: &Rows) -> Result<(), PublishError> {
+    if let Some(((_, part, id), _)) = rows.iter().find(|((_, part, _), row)| !fits(part, row)) {
+        return Err(PublishError::Large { part, id: *id });
+    }
     Policy::try_from(parts.clone()).map_err(PublishError::Faulty)?;
     for controller in &parts.controllers {
         // People and credentials are the whole's, which was accepted.
@@ -181,6 +222,12 @@ fn check(parts: &PolicyParts) -> Result<(), PublishError> {
         Policy::try_from(own).map_err(PublishError::Faulty)?;
     }
     Ok(())
+}
+
+/// Whether a row finds room in a chunk: receivers refuse what is longer.
+fn fits(table: &str, row: &str) -> bool {
+    let removal = Change::Remove { table: table.to_owned(), id: 0 };
+    removal.size() + row.len() <= CHUNK_ROOM
 }
 
 /// One view of the database for several statements, whatever is written meanwhile.

@@ -3,5 +3,6 @@
 
 mod import;
 mod policy;
+mod rights;
 mod site;
 mod storage;

@@ -157,6 +157,32 @@ async fn a_faulty_policy_lists_every_fault_and_changes_nothing() {
     }
 }
 
+/// The server and an import on the command line, say: each of them with a writer of its own.
+#[tokio::test]
+async fn two_processes_publish_at_once() {
+    for site in sites().await {
+        let kit = &site.kit;
+        small(kit).await;
+        let db = kit::Db::open(&site.database.address).await.unwrap();
+        let other = Kit::new(db, site.clock.clone(), kit::Keys::ephemeral(), None).unwrap();
+        for round in 0..20 {
+            let mut tx = kit.begin().await.unwrap();
+            person::add(&mut tx, None, &Particulars::named(&format!("p{round}"), "某人")).await.unwrap();
+            tx.commit().await.unwrap();
+            let (one, two) = tokio::join!(publish(kit, None), publish(&other, None));
+            let version = PolicyVersion(round + 1);
+            for published in [one, two] {
+                let published = published.unwrap();
+                assert!(
+                    published == Published::New(version) || published == Published::Unchanged(version),
+                    "{published:?} in round {round}"
+                );
+            }
+        }
+        other.db().close().await;
+    }
+}
+
 #[derive(Debug, Clone, Copy)]
 enum Step {
     Add,

@@ -15,7 +15,8 @@ use kit::{Migration, Tx};
 use people::group::{self, GroupName};
 
 /// The people's schema and the doors'.
-pub(crate) const MIGRATIONS: &[Migration] = &[people::MIGRATIONS[0], doors::MIGRATIONS[0]];
+pub(crate) const MIGRATIONS: &[Migration] =
+    &[people::MIGRATIONS[0], people::MIGRATIONS[1], doors::MIGRATIONS[0]];
 
 pub(crate) async fn sites() -> Vec<kit::testing::Site> {
     kit::testing::sites(MIGRATIONS).await
