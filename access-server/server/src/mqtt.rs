@@ -14,6 +14,7 @@ use std::time::Duration;
 
 use kit::Kit;
 use kit::ingest::{Committed, Ingest};
+use kit::link::Way;
 use kit::problem::chain;
 use kit::trouble::Trouble;
 use rumqttc::v5::mqttbytes::QoS;
@@ -31,10 +32,10 @@ use uplink::wire;
 const WINDOW: u16 = 256;
 /// Offers that wait for a commit: twice the window, because a reconnect delivers again what waits already.
 pub const QUEUE: usize = 512;
-/// Requests to the client that wait for the connection.
-const REQUESTS: usize = 512;
-/// Publishes of ours that the broker has not confirmed: paces long replicas.
-const OUTGOING: u16 = 64;
+/// Requests to the client that wait for the connection: few, because a command waits behind them, whatever they are.
+const REQUESTS: usize = 8;
+/// Publishes of ours that the broker has not confirmed: paces long replicas. A command waits behind these too.
+const OUTGOING: u16 = 16;
 const KEEP_ALIVE: Duration = Duration::from_secs(10);
 /// For how long the broker keeps events for a server that is away.
 const SESSION: u32 = 60 * 60;
@@ -123,7 +124,7 @@ async fn listen(
     hub: Hub,
     client: AsyncClient,
     mut events: EventLoop,
-    ways: mpsc::Sender<speak::Way>,
+    ways: mpsc::Sender<Way>,
     acks: mpsc::Sender<Token>,
 ) {
     let mut retry = FIRST_RETRY;
@@ -160,6 +161,9 @@ async fn listen(
                     told = true;
                 }
                 tokio::time::sleep(retry).await;
+                // Who had been waiting for room above has had it since.
+                events.clean();
+                events.pending.clear();
                 retry = (retry * 2).min(LAST_RETRY);
             }
         }
@@ -167,7 +171,7 @@ async fn listen(
 }
 
 /// Only when the broker has taken our subscriptions is an answer to anything to be expected.
-fn connected(hub: &Hub, ways: &mpsc::Sender<speak::Way>) {
+fn connected(hub: &Hub, ways: &mpsc::Sender<Way>) {
     hub.kit.troubles().clear(Trouble::BrokerAway);
     if ways.try_send(hub.kit.link().open()).is_err() {
         // The sender has not yet taken up the connections before: without a way out this one is of no use.

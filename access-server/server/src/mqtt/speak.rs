@@ -2,7 +2,7 @@
 
 use kit::ingest::{Committed, Lane};
 use kit::journal::Stream;
-use kit::link::Outgoing;
+use kit::link::{Outgoing, Way};
 use kit::problem::chain;
 use rumqttc::v5::AsyncClient;
 use rumqttc::v5::mqttbytes::QoS;
@@ -12,9 +12,6 @@ use uplink::topics::{self, Leaf};
 use uplink::wire;
 
 use super::{Hub, Token};
-
-/// What is to go out over one connection.
-pub(super) type Way = mpsc::Receiver<Outgoing>;
 
 /// Sends until everybody who could give it something has gone.
 pub(super) async fn run(

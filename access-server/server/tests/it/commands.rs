@@ -101,6 +101,37 @@ async fn a_command_is_journaled_carried_out_and_answered() {
     }
 }
 
+/// An import holds the one writer. Its time is not the controller's, and what waited too long is not done at all.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_command_that_waits_for_the_writer_is_sent_whole_or_not() {
+    provider();
+    let [database, _] = databases().await;
+    let site = Site::new(&database);
+    let _broker = Broker::start(site.directory.path(), site.broker_port);
+    let (kit, _tasks) = within(&site).await;
+    let guard = operator(&kit, Role::Guard).await;
+    until(|| kit.link().is_up()).await;
+    let mut device = Device::connect(&site, "controller-1").await;
+
+    let writing = kit.begin().await.unwrap();
+    let refused = kit.command(&guard, "controller-1", RELEASE, "too long").await;
+    assert!(matches!(refused, Err(CommandError::Busy)));
+    let given = tokio::spawn({
+        let (kit, guard) = (kit.clone(), guard.clone());
+        async move { kit.command(&guard, "controller-1", RELEASE, "in time").await }
+    });
+    // What somebody else has to write takes this long.
+    tokio::time::sleep(Duration::from_millis(300)).await;
+    let released = kit.now();
+    drop(writing);
+    let command: Command = wire::decode(&device.hear(Leaf::Command).await).unwrap();
+    assert!(command.expires_at >= released + 2_000_000, "it has its two seconds from when it left");
+    let outcome = Outcome { id: command.id, at: kit.now(), settled: Settled::Done };
+    device.say(Leaf::Result, wire::encode(&outcome));
+    assert_eq!(given.await.unwrap().unwrap().settled, Settled::Done);
+    assert!(device.heard.try_recv().is_err(), "the first was never sent");
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn live_state_is_held_with_its_age_and_questions_too_late_are_left() {
     provider();
