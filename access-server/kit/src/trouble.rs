@@ -24,6 +24,8 @@ pub enum Trouble {
     MalformedPayloads,
     /// The policy as it stands would be faulty: the one before stays in force.
     PolicyFaulty,
+    /// What was changed could not be put in force yet: a withdrawn right may still open doors.
+    PolicyUnpublished,
 }
 
 impl Trouble {
@@ -37,6 +39,7 @@ impl Trouble {
             Self::BrokerAway => "broker-away",
             Self::MalformedPayloads => "malformed-payloads",
             Self::PolicyFaulty => "policy-faulty",
+            Self::PolicyUnpublished => "policy-unpublished",
         }
     }
 }

@@ -12,9 +12,12 @@ use kit::auth::{self, OperatorError, Role};
 use kit::journal::{CheckpointLog, events_after, verify};
 use kit::pki::{Authority, Holder, is_host};
 use kit::{Clock, Db};
+use serde::Serialize;
+use serde_json::value::RawValue;
 use server::config::Config;
+use server::serve;
 use server::set_up::{NewSite, init};
-use server::{serve, slices};
+use server::slices::{self, InForce};
 use tracing_subscriber::EnvFilter;
 
 /// The access server of a Gatehouse site.
@@ -209,6 +212,21 @@ async fn run(command: Command) -> anyhow::Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
+/// A record as it is printed.
+#[derive(Serialize)]
+struct Line<'r> {
+    seq: u64,
+    received: i64,
+    source: &'r str,
+    epoch: u32,
+    stream: &'r str,
+    number: u64,
+    at: i64,
+    kind: &'r str,
+    /// As it was journaled, byte for byte: a device may have written numbers that no reader can hold.
+    body: &'r RawValue,
+}
+
 /// Prints the records after a place. Their bodies are JSON and stand as they were journaled.
 async fn print_journal(config: &Config, mut after: u64) -> anyhow::Result<()> {
     const PAGE: u32 = 1000;
@@ -219,13 +237,18 @@ async fn print_journal(config: &Config, mut after: u64) -> anyhow::Result<()> {
         let Some(last) = records.last() else { break };
         after = last.seq;
         for record in &records {
-            let body: serde_json::Value = serde_json::from_str(&record.body)?;
-            let line = serde_json::json!({
-                "seq": record.seq, "received": record.received, "source": record.source, "epoch": record.epoch,
-                "stream": record.stream.as_str(), "number": record.number, "at": record.at,
-                "kind": record.kind, "body": body,
-            });
-            writeln!(out, "{line}")?;
+            let line = Line {
+                seq: record.seq,
+                received: record.received,
+                source: &record.source,
+                epoch: record.epoch,
+                stream: record.stream.as_str(),
+                number: record.number,
+                at: record.at,
+                kind: &record.kind,
+                body: serde_json::from_str(&record.body)?,
+            };
+            writeln!(out, "{}", serde_json::to_string(&line)?)?;
         }
     }
     db.close().await;
@@ -249,21 +272,25 @@ async fn import(
     let imported = async {
         let options = Options { by: None, dry_run, photos };
         let report = doors::import::import_with_photos_in(&kit, file, folder, &options).await?;
+        let mut standing = InForce::Tables;
         if report.kept {
-            slices::publish(&kit).await?;
+            standing = slices::publish(&kit).await.context("imported, but not in force yet")?;
             kit.checkpoint().await?;
         }
-        anyhow::Ok(report)
+        anyhow::Ok((report, standing))
     };
     let imported = imported.await;
     kit.db().close().await;
-    let report = imported?;
+    let (report, standing) = imported?;
     print!("{report}");
     if embed.is_none() && !without_photographs {
         eprintln!("gatehouse-server: no [embed] service is configured: photographs were left out");
     }
     println!("{}", if report.kept { "imported" } else { "nothing was changed: this was a dry run" });
-    Ok(())
+    match standing {
+        InForce::Tables | InForce::Nothing => Ok(()),
+        InForce::Before(fault) => bail!("the policy before stays in force: {fault}"),
+    }
 }
 
 /// Adds an operator, or gives one that exists a new first password.

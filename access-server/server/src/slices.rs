@@ -56,28 +56,38 @@ pub fn touches_policy(kind: &str) -> bool {
     !["policy.", "operator.", "command.", "server.", "picture."].iter().any(|other| kind.starts_with(other))
 }
 
+/// What the controllers decide by.
+#[derive(Debug)]
+pub enum InForce {
+    /// What the tables say.
+    Tables,
+    /// The policy before: what the tables say would be faulty.
+    Before(PublishError),
+    /// Nothing: the site was not set up.
+    Nothing,
+}
+
 /// Puts in force what the tables say now. A policy that would be faulty is not: the one before stays, and the trouble
 /// is shown until it is mended.
 ///
 /// # Errors
-/// When the database fails.
-pub async fn publish(kit: &Kit) -> anyhow::Result<()> {
+/// When the database fails: then it should be tried again.
+pub async fn publish(kit: &Kit) -> anyhow::Result<InForce> {
     match doors::policy::publish(kit, None).await {
         Ok(Published::New(version)) => tracing::info!(version = version.0, "a new policy is in force"),
         Ok(Published::Unchanged(_)) => {}
-        // Nothing to decide by yet.
-        Err(PublishError::NoSite) => return Ok(()),
-        Err(fault @ (PublishError::Zone(_) | PublishError::Faulty(_))) => {
+        Err(PublishError::NoSite) => return Ok(InForce::Nothing),
+        Err(fault @ (PublishError::Zone(_) | PublishError::Faulty(_) | PublishError::Large { .. })) => {
             tracing::error!(%fault, "the policy was not changed");
             kit.troubles().raise(Trouble::PolicyFaulty, kit.now());
-            return Ok(());
+            return Ok(InForce::Before(fault));
         }
         Err(error @ (PublishError::Overtaken | PublishError::Row(_) | PublishError::Database(_))) => {
             return Err(error.into());
         }
     }
     kit.troubles().clear(Trouble::PolicyFaulty);
-    Ok(())
+    Ok(InForce::Tables)
 }
 
 /// The zone that the site's times are shown in.

@@ -8,8 +8,9 @@ use std::time::Duration;
 use kit::Kit;
 use kit::pki::Holder;
 use kit::problem::chain;
+use kit::trouble::Trouble;
 use tokio::sync::mpsc;
-use tokio::time::{Instant, timeout_at};
+use tokio::time::{Instant, sleep_until, timeout_at};
 use uplink::sync::{Chunk, Have, Set};
 use uplink::topics::Leaf;
 use uplink::wire;
@@ -26,6 +27,8 @@ const GATHER: Duration = Duration::from_millis(50);
 const GATHER_AT_MOST: Duration = Duration::from_secs(1);
 /// How soon this process hears of what another one journaled.
 const OTHERS: Duration = Duration::from_secs(1);
+/// A publication that failed is tried again after so long.
+const RETRY: Duration = Duration::from_secs(1);
 /// A device that was sent a version and did not say that it holds it is sent it again after so long.
 const AGAIN: Duration = Duration::from_secs(30);
 
@@ -55,7 +58,7 @@ pub async fn run(kit: Kit, mut haves: mpsc::Receiver<(String, Have)>) {
     let watching = watch(kit.clone(), sender);
     let looking_after = async {
         // The tables may have changed while no server ran.
-        publish(&kit).await;
+        let mut again = publish(&kit).await;
         loop {
             tokio::select! {
                 have = haves.recv() => {
@@ -64,11 +67,14 @@ pub async fn run(kit: Kit, mut haves: mpsc::Receiver<(String, Have)>) {
                 }
                 Some(change) = changes.recv() => {
                     if change == Change::Tables {
-                        publish(&kit).await;
+                        again = publish(&kit).await;
                     }
                     for ((device, _), replica) in &mut replicas {
                         bring_up(&kit, device, replica).await;
                     }
+                }
+                () = sleep_until(again.unwrap_or_else(Instant::now)), if again.is_some() => {
+                    again = publish(&kit).await;
                 }
             }
         }
@@ -80,9 +86,21 @@ pub async fn run(kit: Kit, mut haves: mpsc::Receiver<(String, Have)>) {
     }
 }
 
-async fn publish(kit: &Kit) {
-    if let Err(error) = slices::publish(kit).await {
-        tracing::error!(error = %chain(error.as_ref()), "the policy could not be published; the next change tries again");
+/// Puts the tables in force; when to try again, if that failed.
+async fn publish(kit: &Kit) -> Option<Instant> {
+    let troubles = kit.troubles();
+    match slices::publish(kit).await {
+        Ok(_) => {
+            troubles.clear(Trouble::PolicyUnpublished);
+            None
+        }
+        Err(error) => {
+            if !troubles.standing().contains_key(&Trouble::PolicyUnpublished) {
+                tracing::error!(error = %chain(error.as_ref()), "the policy could not be published; trying again");
+            }
+            troubles.raise(Trouble::PolicyUnpublished, kit.now());
+            Some(Instant::now() + RETRY)
+        }
     }
 }
 
@@ -92,7 +110,9 @@ async fn note(kit: &Kit, replicas: &mut BTreeMap<Key, Replica>, device: String, 
         tracing::warn!(device = key.0, "more devices ask for replicas than are remembered");
         return;
     }
-    let mut replica = Replica { have, sent: None };
+    // Who says the same again may still have on its way what was sent for it.
+    let sent = replicas.get(&key).filter(|known| known.have == have).and_then(|known| known.sent);
+    let mut replica = Replica { have, sent };
     bring_up(kit, &key.0, &mut replica).await;
     replicas.insert(key, replica);
 }

@@ -3,6 +3,7 @@
 use kit::ingest::{Lane, Offer};
 use kit::journal::{NewEvent, Stream};
 use kit::trouble::Trouble;
+use rumqttc::v5::mqttbytes::QoS;
 use rumqttc::v5::mqttbytes::v5::Publish;
 use tokio::sync::mpsc;
 use uplink::event::{Batch, LARGEST_BATCH, Received};
@@ -25,7 +26,7 @@ enum Refused {
     Wire(#[from] WireError),
     #[error("a batch has 1 to {LARGEST_BATCH} events")]
     Batch,
-    #[error("an event is numbered from 1, and its kind is a word of at most 64 letters")]
+    #[error("an event is numbered from 1, and its kind is a word of at most 64 letters, without dots")]
     Event,
     #[error("the table of devices is full")]
     Devices,
@@ -36,6 +37,7 @@ pub(super) fn publish(hub: &Hub, acks: &mpsc::Sender<Token>, publish: Publish) {
     let topic = String::from_utf8_lossy(&publish.topic).into_owned();
     let source = topics::parse(&topic).map_or(topic.as_str(), |(device, _)| device);
     let taken = sort(hub, source, &topic, &publish);
+    let owed = publish.qos != QoS::AtMostOnce;
     let token = Token { publish: without_payload(publish), connection: hub.connection() };
     let done = match taken {
         // What the queue has no room for is acknowledged to the broker too: that proves nothing, and without the
@@ -52,7 +54,9 @@ pub(super) fn publish(hub: &Hub, acks: &mpsc::Sender<Token>, publish: Publish) {
             Some(token)
         }
     };
+    // The broker waits for an acknowledgement of QoS 1 alone: others would crowd those out.
     if let Some(token) = done
+        && owed
         && acks.try_send(token).is_err()
     {
         tracing::error!("more acknowledgements wait than the broker's window holds");
@@ -101,7 +105,8 @@ fn events(source: &str, stream: Stream, payload: &[u8]) -> Result<(Lane, Vec<New
     }
     let lane = Lane { source: source.to_owned(), epoch: batch.epoch, stream };
     let events = batch.events.into_iter().map(|event| {
-        let word = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.');
+        // Kinds with a dot are the server's own.
+        let word = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'-';
         if event.seq == 0
             || i64::try_from(event.seq).is_err()
             || !(1..=LONGEST_NAME).contains(&event.kind.len())
@@ -134,4 +139,29 @@ fn journaled(stream: uplink::event::Stream) -> Stream {
 fn without_payload(mut publish: Publish) -> Publish {
     publish.payload.clear();
     publish
+}
+
+#[cfg(test)]
+mod tests {
+    use kit::ingest;
+    use rumqttc::v5::mqttbytes::v5::Publish;
+
+    use super::*;
+
+    /// State comes every other second from each device, at QoS 0: it must not take the place of what is owed.
+    #[tokio::test]
+    async fn only_what_the_broker_waits_for_is_acknowledged_to_it() {
+        let kit = kit::testing::sites(&[]).await.remove(0).kit;
+        let (ingest, _queue) = ingest::queue::<Token>(1);
+        let (haves, _asked) = mpsc::channel(1);
+        let hub = Hub::new(kit, ingest, haves);
+        let (acks, mut owed) = mpsc::channel(1);
+        for (qos, packet) in [(QoS::AtMostOnce, 0), (QoS::AtMostOnce, 0), (QoS::AtLeastOnce, 9)] {
+            let mut message = Publish::new("gatehouse/v1/controller-1/state", qos, "{}", None);
+            message.pkid = packet;
+            publish(&hub, &acks, message);
+        }
+        assert_eq!(owed.try_recv().unwrap().publish.pkid, 9);
+        assert!(owed.try_recv().is_err());
+    }
 }

@@ -29,9 +29,14 @@ pub(crate) struct Device {
 
 impl Device {
     pub(crate) async fn connect(site: &Site, name: &'static str) -> Self {
+        Self::connect_as(site, name, name).await
+    }
+
+    /// With the certificate of one name and the client id of another.
+    pub(crate) async fn connect_as(site: &Site, name: &'static str, client: &str) -> Self {
         let read = |file: &str| std::fs::read(site.pki(file)).unwrap();
         let client_auth = Some((read(&format!("{name}.pem")), read(&format!("{name}.key"))));
-        let mut options = MqttOptions::new(name, "localhost", site.broker_port);
+        let mut options = MqttOptions::new(client, "localhost", site.broker_port);
         options.set_transport(Transport::tls_with_config(TlsConfiguration::Simple {
             ca: read("ca.pem"),
             alpn: None,

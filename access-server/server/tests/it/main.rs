@@ -5,5 +5,6 @@ mod broker;
 mod commands;
 mod device;
 mod events;
+mod publication;
 mod set_up;
 mod site;
