@@ -44,10 +44,10 @@ pub async fn serve(config: &Path) -> anyhow::Result<()> {
     let (safe, committed) = mpsc::channel(64);
     let mut taking = tokio::spawn(ingest::run(kit.clone(), queue, slices::reactions(), safe));
     let (haves, asked) = mpsc::channel(sync::QUEUE);
-    let syncing = tokio::spawn(sync::run(kit.clone(), asked));
+    let mut syncing = tokio::spawn(sync::run(kit.clone(), asked));
     let hub = Hub::new(kit.clone(), ingest.clone(), haves);
     let (host, port) = (mqtt.host.get_ref().clone(), *mqtt.port.get_ref());
-    let speaking = tokio::spawn(async move { mqtt::run(hub, &host, port, tls, committed).await });
+    let mut speaking = tokio::spawn(async move { mqtt::run(hub, &host, port, tls, committed).await });
     let handle = Handle::new();
     let zone = slices::zone(&kit).await?;
     let app = app(&kit, ingest, embed, zone).into_make_service_with_connect_info::<SocketAddr>();
@@ -71,11 +71,16 @@ pub async fn serve(config: &Path) -> anyhow::Result<()> {
     };
     // No new events, then what is queued and the last checkpoint; browsers meanwhile.
     handle.graceful_shutdown(Some(FAREWELL));
-    speaking.abort();
-    syncing.abort();
+        // Without them the server would look well and do half its work.
+        _ = &mut syncing => Some(anyhow!("what publishes the policy and looks after replicas ended by itself")),
+        _ = &mut speaking => Some(anyhow!("what speaks to the broker ended by itself")),
     // What they hold of the ingest must be gone before it can come to its end.
-    let _ = speaking.await;
-    let _ = syncing.await;
+    for task in [speaking, syncing] {
+        if !task.is_finished() {
+            task.abort();
+            let _ = task.await;
+        }
+    }
     if !pages.is_finished() {
         let _ = pages.await;
     }
