@@ -1,8 +1,10 @@
 //! Importing a site from a file: whole or not at all.
 //!
 //! Everything is found by its key: what is not there is created, what is there otherwise is changed, nothing is removed.
-//! Every fault is listed with its line. A dry run does all of it and keeps nothing. Cards and PINs stand in the file in
-//! clear and leave it as digests; photographs are shown to the vision process before anything is written.
+//! Of people and what they carry, a status or a limit that the file does not name stays as it is: an older file gives back
+//! no right that was withdrawn since. What could not be put in force is not kept. Every fault is listed with its line. A
+//! dry run does all of it and keeps nothing. Cards and PINs stand in the file in clear and leave it as digests; photographs
+//! are shown to the vision process before anything is written.
 
 mod apply;
 mod file;
