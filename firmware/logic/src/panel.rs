@@ -46,10 +46,8 @@ impl Board {
         let mut copy = Vec::new();
         let command = self.pd.as_mut().and_then(|pd| pd.copy_request(&mut copy));
         if let Some(command) = command {
-            self.owed = match self.act(now, &command) {
-                Answer::Later => None,
-                answer => Some(answer),
-            };
+            let answer = self.act(now, &command);
+            self.owed = (!matches!(answer, Answer::Later)).then_some(answer);
         }
         while let Some(event) = self.pd.as_mut().and_then(|pd| pd.poll_event()) {
             match event {
