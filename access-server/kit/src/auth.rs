@@ -3,6 +3,10 @@
 //! Passwords are argon2id. A session is an opaque 256-bit id in a cookie, of which the database holds the SHA-256; it
 //! ends by itself after [`IDLE`] without use and after [`LONGEST`] in any case, and at once when revoked.
 //! Every request that changes something must pass [`csrf`].
+//!
+//! What counts as use: every request but those for pictures, and, for the ranks of the control room, an open live page.
+//! Who watches is at work, and a screen on the wall is not signed out in the middle of the night; its shift ends after
+//! [`LONGEST`]. A manager's or administrator's page is left open at a desk that nobody sits at: it ends after [`IDLE`].
 
 mod attempts;
 mod csrf;
@@ -21,6 +25,7 @@ pub use operators::{
     set_role,
 };
 pub use password::{PasswordError, generate as generate_password};
+pub(crate) use session::Uses;
 pub use session::{LoginRefusal, NewSession, SESSION_COOKIE, end, end_cookie, is_live, sign_in};
 
 /// A session unused for so long has ended.
@@ -59,6 +64,12 @@ impl Role {
     #[must_use]
     pub fn of_rank(rank: u8) -> Option<Self> {
         Self::ALL.into_iter().find(|role| role.rank() == rank)
+    }
+
+    /// Whether an open live page counts as use: those who watch and act on what they see.
+    #[must_use]
+    pub fn is_of_the_control_room(self) -> bool {
+        self <= Self::Operator
     }
 
     /// The word used in commands and language files.

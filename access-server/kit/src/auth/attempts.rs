@@ -1,6 +1,13 @@
-//! Wrong passwords cost time: by account and address, and by account alone against many addresses.
+//! Wrong passwords cost time: by account and address, by address alone against many names, and by account alone
+//! against many addresses.
+//!
+//! A try counts as a wrong one before its password is looked at and is taken back when it was right: a thousand at
+//! once are no more than one after the other. Nobody at other addresses can keep an operator out for long: an address
+//! that the account has signed in from answers for its own tries only.
 
 use std::collections::HashMap;
+use std::hash::Hash;
+use std::net::IpAddr;
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
@@ -8,18 +15,59 @@ use crate::clock::{Micros, micros};
 
 /// Wrong tries before anybody waits (GB 50396 5.1.5: an alarm after at most 5).
 const FREE: u32 = 5;
+/// Wrong tries from one address, whatever the names, before it waits: a control room may share one.
+const FREE_ADDRESS: u32 = 20;
 /// Wrong tries for one account from anywhere before everybody waits.
 const FREE_ANYWHERE: u32 = 50;
 /// The longest wait.
 const LONGEST_WAIT: Duration = Duration::from_secs(300);
 /// Without a wrong try for so long, all is forgotten.
 const FORGET: Duration = Duration::from_secs(3600);
-/// Accounts and addresses remembered; the stalest goes first.
+/// Entries of each kind that are remembered; the stalest goes first.
 const REMEMBERED: usize = 10_000;
+/// Stands for the address of somebody who is signed in already. No peer has it.
+const SIGNED_IN: &str = "";
+
+/// Who tries a password.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Try<'a> {
+    /// The account's name.
+    pub(super) account: &'a str,
+    /// Whether there is such an account.
+    pub(super) exists: bool,
+    /// The peer, as [`place`] has it.
+    pub(super) address: &'a str,
+    /// Whether the account has signed in from there before.
+    pub(super) known_here: bool,
+}
+
+impl<'a> Try<'a> {
+    /// Somebody signed in, asked for the present password once more.
+    pub(super) fn once_more(account: &'a str) -> Self {
+        Self { account, exists: true, address: SIGNED_IN, known_here: true }
+    }
+}
 
 /// What is remembered of wrong tries.
 #[derive(Debug, Default)]
-pub(crate) struct Attempts(Mutex<HashMap<(String, String), Tries>>);
+pub(crate) struct Attempts(Mutex<Kept>);
+
+#[derive(Debug, Default)]
+struct Kept {
+    accounts: Names,
+    /// Apart, so that inventing names makes nobody forget what was tried on an account.
+    invented: Names,
+    addresses: Tally<String>,
+}
+
+#[derive(Debug, Default)]
+struct Names {
+    here: Tally<(String, String)>,
+    anywhere: Tally<String>,
+}
+
+#[derive(Debug)]
+struct Tally<K>(HashMap<K, Tries>);
 
 #[derive(Clone, Copy, Debug)]
 struct Tries {
@@ -27,48 +75,89 @@ struct Tries {
     last: Micros,
 }
 
-/// Stands for every address.
-const ANYWHERE: &str = "";
-
 impl Attempts {
+    /// Counts a try as a wrong one; true when this is the one that an alarm is raised for, if it is wrong.
+    ///
+    /// # Errors
+    /// Whole seconds to wait before a password is looked at; then nothing was counted.
+    pub(super) fn take(&self, who: Try<'_>, now: Micros) -> Result<bool, u64> {
+        let mut kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let Kept { accounts, invented, addresses } = &mut *kept;
+        let names = if who.exists { accounts } else { invented };
+        let pair = (who.account.to_owned(), who.address.to_owned());
+        let (account, address) = (who.account.to_owned(), who.address.to_owned());
+        let mut wait = names.here.wait(&pair, FREE, now);
+        if !who.known_here {
+            wait = wait.max(names.anywhere.wait(&account, FREE_ANYWHERE, now)).max(addresses.wait(
+                &address,
+                FREE_ADDRESS,
+                now,
+            ));
+        }
+        if wait > 0 {
+            return Err(wait);
+        }
+        let mut alarm = names.here.count(pair, now) == FREE;
+        if !who.known_here {
+            addresses.count(address, now);
+            alarm |= names.anywhere.count(account, now) == FREE_ANYWHERE;
+        }
+        Ok(alarm)
+    }
+
+    /// The password was right: clears what was held against the account there and anywhere, and takes back the one try
+    /// that was counted against the address, which may have others to answer for.
+    pub(super) fn right(&self, who: Try<'_>) {
+        let mut kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let Names { here, anywhere } = &mut kept.accounts;
+        here.0.remove(&(who.account.to_owned(), who.address.to_owned()));
+        anywhere.0.remove(who.account);
+        if !who.known_here {
+            kept.addresses.take_back(who.address);
+        }
+    }
+}
+
+impl<K> Default for Tally<K> {
+    fn default() -> Self {
+        Self(HashMap::new())
+    }
+}
+
+impl<K: Clone + Eq + Hash> Tally<K> {
     /// Whole seconds to wait before another try; 0 when one may be made now.
-    pub(crate) fn wait(&self, account: &str, address: &str, now: Micros) -> u64 {
-        let tries = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let left = |address: &str, free| {
-            let key = (account.to_owned(), address.to_owned());
-            let tries = tries.get(&key).copied().unwrap_or(Tries { wrong: 0, last: now });
-            let until = tries.last.saturating_add(micros(penalty(tries.wrong, free)));
-            u64::try_from(until - now).unwrap_or(0).div_ceil(1_000_000)
-        };
-        left(address, FREE).max(left(ANYWHERE, FREE_ANYWHERE))
+    fn wait(&mut self, key: &K, free: u32, now: Micros) -> u64 {
+        let Some(tries) = self.0.get_mut(key) else { return 0 };
+        // A clock that was set back makes nobody wait longer.
+        tries.last = tries.last.min(now);
+        let until = tries.last.saturating_add(micros(penalty(tries.wrong, free)));
+        u64::try_from(until - now).unwrap_or(0).div_ceil(1_000_000)
     }
 
-    /// Notes a wrong try; true when this is the one that an alarm is raised for.
-    pub(crate) fn wrong(&self, account: &str, address: &str, now: Micros) -> bool {
-        let mut tries = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        tries.retain(|_, tries| now - tries.last < micros(FORGET));
-        let mut note = |address: &str| {
-            if tries.len() >= REMEMBERED
-                && let Some(stalest) =
-                    tries.iter().min_by_key(|(_, tries)| tries.last).map(|(key, _)| key.clone())
-            {
-                tries.remove(&stalest);
-            }
-            let tries = tries
-                .entry((account.to_owned(), address.to_owned()))
-                .or_insert(Tries { wrong: 0, last: now });
-            *tries = Tries { wrong: tries.wrong.saturating_add(1), last: now };
-            tries.wrong
-        };
-        let anywhere = note(ANYWHERE);
-        let here = note(address);
-        here == FREE || anywhere == FREE_ANYWHERE
+    /// Notes one more, and how many there are.
+    fn count(&mut self, key: K, now: Micros) -> u32 {
+        self.0.retain(|_, tries| {
+            tries.last = tries.last.min(now);
+            now - tries.last < micros(FORGET)
+        });
+        if self.0.len() >= REMEMBERED
+            && !self.0.contains_key(&key)
+            && let Some(stalest) =
+                self.0.iter().min_by_key(|(_, tries)| tries.last).map(|(key, _)| key.clone())
+        {
+            self.0.remove(&stalest);
+        }
+        let tries = self.0.entry(key).or_insert(Tries { wrong: 0, last: now });
+        *tries = Tries { wrong: tries.wrong.saturating_add(1), last: now };
+        tries.wrong
     }
+}
 
-    /// A right password from this address clears what was held against it there.
-    pub(crate) fn right(&self, account: &str, address: &str) {
-        let mut tries = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        tries.remove(&(account.to_owned(), address.to_owned()));
+impl Tally<String> {
+    fn take_back(&mut self, key: &str) {
+        if let Some(tries) = self.0.get_mut(key) {
+            tries.wrong = tries.wrong.saturating_sub(1);
+        }
     }
 }
 
@@ -80,33 +169,129 @@ fn penalty(wrong: u32, free: u32) -> Duration {
     }
 }
 
+/// A peer's address as tries are counted by: one host has all the addresses of an IPv6 network of 64 bits.
+pub(super) fn place(address: &str) -> String {
+    match address.parse::<IpAddr>().map(|address| address.to_canonical()) {
+        Ok(IpAddr::V6(address)) => {
+            let [a, b, c, d, ..] = address.segments();
+            format!("{a:x}:{b:x}:{c:x}:{d:x}::/64")
+        }
+        Ok(IpAddr::V4(address)) => address.to_string(),
+        Err(_) => address.to_owned(),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    fn ada(address: &str) -> Try<'_> {
+        Try { account: "ada", exists: true, address, known_here: false }
+    }
 
     #[test]
     fn the_wait_doubles_and_another_address_is_not_punished() {
         let attempts = Attempts::default();
         for wrong in 1..=5 {
-            assert_eq!(attempts.wait("ada", "10.0.0.1", 0), 0);
-            assert_eq!(attempts.wrong("ada", "10.0.0.1", 0), wrong == 5, "the fifth raises the alarm");
+            assert_eq!(attempts.take(ada("10.0.0.1"), 0), Ok(wrong == 5), "the fifth raises the alarm");
         }
-        assert_eq!(attempts.wait("ada", "10.0.0.1", 0), 1);
-        attempts.wrong("ada", "10.0.0.1", 0);
-        assert_eq!(attempts.wait("ada", "10.0.0.1", 0), 2);
-        assert_eq!(attempts.wait("ada", "10.0.0.2", 0), 0);
-        assert_eq!(attempts.wait("bob", "10.0.0.1", 0), 0);
-        assert_eq!(attempts.wait("ada", "10.0.0.1", 2_000_000), 0);
-        attempts.right("ada", "10.0.0.1");
-        assert_eq!(attempts.wait("ada", "10.0.0.1", 0), 0);
+        assert_eq!(attempts.take(ada("10.0.0.1"), 0), Err(1));
+        assert_eq!(attempts.take(ada("10.0.0.1"), 1_000_000), Ok(false));
+        assert_eq!(attempts.take(ada("10.0.0.1"), 1_000_000), Err(2));
+        assert_eq!(attempts.take(ada("10.0.0.2"), 1_000_000), Ok(false));
+        assert_eq!(attempts.take(Try { account: "bob", ..ada("10.0.0.1") }, 1_000_000), Ok(false));
+        assert_eq!(attempts.take(ada("10.0.0.1"), 3_000_000), Ok(false));
+        attempts.right(ada("10.0.0.1"));
+        assert_eq!(attempts.take(ada("10.0.0.1"), 3_000_000), Ok(false));
+    }
+
+    #[test]
+    fn many_at_once_are_no_more_than_one_after_the_other() {
+        let attempts = Attempts::default();
+        let looked_at = (0..1000).filter(|_| attempts.take(ada("10.0.0.1"), 0).is_ok()).count();
+        assert_eq!(looked_at, 5);
     }
 
     #[test]
     fn many_addresses_do_not_help() {
         let attempts = Attempts::default();
         for address in 0..50 {
-            attempts.wrong("ada", &address.to_string(), 0);
+            assert!(attempts.take(ada(&address.to_string()), 0).is_ok());
         }
-        assert!(attempts.wait("ada", "a new one", 0) > 0);
+        assert_eq!(attempts.take(ada("a new one"), 0), Err(1));
+    }
+
+    #[test]
+    fn many_names_do_not_help() {
+        let attempts = Attempts::default();
+        let invented =
+            |name: &str| attempts.take(Try { account: name, exists: false, ..ada("10.0.0.1") }, 0).is_ok();
+        assert_eq!((0..1000).filter(|name| invented(&name.to_string())).count(), 20);
+        assert_eq!(attempts.take(ada("10.0.0.1"), 0), Err(1), "nor does an account among them");
+    }
+
+    #[test]
+    fn invented_names_make_nobody_forget() {
+        let attempts = Attempts::default();
+        while attempts.take(ada("10.0.0.1"), 0).is_ok() {}
+        for name in 0..20_000 {
+            let (name, address) = (name.to_string(), format!("10.1.{}.{}", name / 256, name % 256));
+            let who = Try { account: &name, exists: false, address: &address, known_here: false };
+            attempts.take(who, 1).expect("another name, another address");
+        }
+        assert_eq!(attempts.take(ada("10.0.0.1"), 1), Err(1));
+    }
+
+    /// An outsider may keep an account's other addresses waiting, not the ones it is used at.
+    #[test]
+    fn strangers_keep_nobody_from_their_desk() {
+        let attempts = Attempts::default();
+        for address in 0..60 {
+            let _ = attempts.take(ada(&address.to_string()), 0);
+        }
+        let desk = Try { known_here: true, ..ada("10.0.0.1") };
+        assert_eq!(attempts.take(desk, 0), Ok(false));
+        attempts.right(desk);
+        assert_eq!(attempts.take(ada("a new one"), 0), Ok(false), "and being there clears it for all");
+        for _ in 0..5 {
+            attempts.take(desk, 0).expect("these are free");
+        }
+        assert_eq!(attempts.take(desk, 0), Err(1), "tries made there count there");
+    }
+
+    /// Signing in to one's own account between guesses at others takes back one try and no more.
+    #[test]
+    fn ones_own_password_does_not_clear_the_address() {
+        let attempts = Attempts::default();
+        let mut guesses = 0;
+        while guesses < 100 {
+            let name = guesses.to_string();
+            let own = Try { account: "bob", ..ada("10.0.0.1") };
+            if attempts.take(own, 0).is_err() {
+                break;
+            }
+            attempts.right(own);
+            if attempts.take(Try { account: &name, ..ada("10.0.0.1") }, 0).is_err() {
+                break;
+            }
+            guesses += 1;
+        }
+        assert_eq!(guesses, 20);
+    }
+
+    #[test]
+    fn a_clock_set_back_makes_nobody_wait_longer() {
+        let attempts = Attempts::default();
+        let noon = 43_200_000_000;
+        while attempts.take(ada("10.0.0.1"), noon).is_ok() {}
+        assert_eq!(attempts.take(ada("10.0.0.1"), 0), Err(1));
+        assert_eq!(attempts.take(ada("10.0.0.1"), 1_000_000), Ok(false), "and the wait does end");
+    }
+
+    #[test]
+    fn a_host_is_one_place() {
+        assert_eq!(place("::ffff:10.0.0.1"), "10.0.0.1");
+        assert_eq!(place("2001:db8:0:7:aaaa::1"), place("2001:db8:0:7::2"));
+        assert_ne!(place("2001:db8:0:7::1"), place("2001:db8:0:8::1"));
     }
 }

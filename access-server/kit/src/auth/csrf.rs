@@ -2,7 +2,8 @@
 
 use axum::body::{Body, to_bytes};
 use axum::extract::Request;
-use axum::http::{HeaderMap, Method, header};
+use axum::http::uri::Authority;
+use axum::http::{Method, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 
@@ -39,7 +40,7 @@ async fn checked(mut request: Request) -> Result<Request, Problem> {
     if is_safe(request.method()) {
         return Ok(request);
     }
-    if !from_our_own_site(request.headers()) {
+    if !from_our_own_site(&request) {
         return Err(Problem::forbidden("cross-site", "the request came from another site"));
     }
     let cookie = session_cookie(request.headers()).map(str::to_owned);
@@ -62,13 +63,15 @@ pub(super) fn is_safe(method: &Method) -> bool {
 }
 
 /// What the browser says about the sender; those too old to say anything are left to the token and `SameSite`.
-fn from_our_own_site(headers: &HeaderMap) -> bool {
-    let text = |name| headers.get(name).and_then(|value| value.to_str().ok());
+fn from_our_own_site(request: &Request) -> bool {
+    let text = |name| request.headers().get(name).and_then(|value| value.to_str().ok());
     if let Some(site) = text("sec-fetch-site") {
         return matches!(site, "same-origin" | "none");
     }
     let Some(origin) = text(header::ORIGIN.as_str()) else { return true };
-    let host = text(header::HOST.as_str()).unwrap_or_default();
+    // HTTP/2 has no `Host`: there it is part of the request's target.
+    let authority = request.uri().authority().map(Authority::as_str);
+    let host = text(header::HOST.as_str()).or(authority).unwrap_or_default();
     origin.split_once("://").is_some_and(|(_, origin)| origin == host)
 }
 

@@ -7,7 +7,7 @@ use axum::http::{HeaderMap, header};
 use super::Role;
 use super::csrf::{Checked, is_safe};
 use super::operators::OperatorId;
-use super::session::{SESSION_COOKIE, csrf_token, find};
+use super::session::{SESSION_COOKIE, csrf_token, find, note_use};
 use crate::problem::Problem;
 use crate::state::Kit;
 
@@ -79,6 +79,9 @@ where
         let cookie = session_cookie(&parts.headers).ok_or_else(Problem::signed_out)?;
         let kit = Kit::from_ref(state);
         let found = find(&kit, cookie).await?.ok_or_else(Problem::signed_out)?;
+        if is_use(&parts.headers) {
+            note_use(&kit, cookie, &found).await;
+        }
         Ok(Self(Operator {
             id: found.id,
             name: found.name,
@@ -117,6 +120,11 @@ where
         operator.require(Role::of_rank(RANK).unwrap_or(Role::Administrator))?;
         Ok(Self(operator))
     }
+}
+
+/// Pictures are fetched by an open page: they say nothing about whether anybody is there.
+fn is_use(headers: &HeaderMap) -> bool {
+    headers.get("sec-fetch-dest").is_none_or(|kind| kind != "image")
 }
 
 /// The session cookie's value, where there is one of the right form.

@@ -2,6 +2,8 @@
 
 use serde_json::json;
 
+use super::attempts::Try;
+use super::session::note_wrong;
 use super::{PasswordError, Role, password};
 use crate::clock::Micros;
 use crate::db::Fault;
@@ -14,7 +16,7 @@ crate::statements! {
     SET_ROLE = "UPDATE operator SET role = $2 WHERE id = $1";
     SET_DISABLED = "UPDATE operator SET disabled = $2 WHERE id = $1";
     SET_PASSWORD = "UPDATE operator SET password = $2, must_change = $3 WHERE id = $1";
-    PASSWORD = "SELECT password FROM operator WHERE id = $1";
+    PASSWORD = "SELECT name, password FROM operator WHERE id = $1";
     END_SESSIONS = "DELETE FROM session WHERE operator = $1";
     BY_NAME = "SELECT id FROM operator WHERE name = $1";
 }
@@ -57,6 +59,9 @@ pub enum OperatorError {
     /// The password given as the present one is not.
     #[error("the present password is wrong")]
     WrongPassword,
+    /// Too many wrong tries: wait so many seconds.
+    #[error("too many wrong tries: wait {0} s")]
+    Wait(u64),
     /// The new password is not taken.
     #[error(transparent)]
     Password(#[from] PasswordError),
@@ -73,6 +78,7 @@ impl From<OperatorError> for Problem {
             OperatorError::Unknown => Self::not_found(words),
             OperatorError::Name => Self::refused("operator-name", words),
             OperatorError::WrongPassword => Self::refused("wrong-password", words),
+            OperatorError::Wait(seconds) => Self::too_many(seconds),
             OperatorError::Password(_) => Self::refused("weak-password", words),
             OperatorError::Database(error) => error.into(),
         }
@@ -184,17 +190,26 @@ pub async fn set_disabled(
 /// The operator's own change: needs the present password, ends every session (this one too).
 ///
 /// # Errors
-/// When the present password is wrong or the new one is not taken.
+/// When the present password is wrong, was wrong too often, or the new one is not taken.
 pub async fn change_password(
     kit: &Kit,
     id: OperatorId,
     present: &str,
     new: &str,
 ) -> Result<(), OperatorError> {
-    let stored: Option<(String,)> = sqlx::query_as(PASSWORD).bind(id.0).fetch_optional(kit.read()).await?;
-    if !password::matches(present, stored.map(|(stored,)| stored)).await {
+    let stored: Option<(String, String)> =
+        sqlx::query_as(PASSWORD).bind(id.0).fetch_optional(kit.read()).await?;
+    let (name, stored) = stored.ok_or(OperatorError::Unknown)?;
+    // Whoever took over a session is not to find out the password at leisure.
+    let who = Try::once_more(&name);
+    let alarm = kit.attempts().take(who, kit.now()).map_err(OperatorError::Wait)?;
+    if !password::matches(present, Some(stored)).await {
+        if alarm {
+            note_wrong(kit, id.0).await?;
+        }
         return Err(OperatorError::WrongPassword);
     }
+    kit.attempts().right(who);
     set_password(kit, id, new, false, Some(id)).await
 }
 

@@ -1,6 +1,6 @@
 //! Passwords: argon2id, away from the threads that serve.
 
-use std::sync::LazyLock;
+use std::sync::{Arc, LazyLock};
 
 use argon2::Argon2;
 use argon2::password_hash::{PasswordHasher, PasswordVerifier, phc::PasswordHash};
@@ -11,8 +11,8 @@ use tokio::sync::Semaphore;
 const SHORTEST: usize = 10;
 /// Bytes at most: hashing is not to be made expensive from outside.
 const LONGEST: usize = 256;
-/// Hashes computed at once: each takes 19 MiB and a core.
-static HASHERS: Semaphore = Semaphore::const_new(2);
+/// Hashes computed at once: each takes 19 MiB and a core. How many wait for their turn is bounded by the back-off.
+static HASHERS: LazyLock<Arc<Semaphore>> = LazyLock::new(|| Arc::new(Semaphore::new(2)));
 /// Compared with when the account does not exist, so that the answer takes as long.
 static NOBODY: LazyLock<String> = LazyLock::new(|| hash_now(&generate()));
 
@@ -79,7 +79,44 @@ fn hash_now(password: &str) -> String {
         .to_string()
 }
 
+/// The turn goes with the work: it ends with the hash, not with the request, which may be gone sooner.
 async fn away<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> T {
-    let _turn = HASHERS.acquire().await.expect("never closed");
+    let turn = Arc::clone(&HASHERS).acquire_owned().await.expect("never closed");
+    let work = move || {
+        let _turn = turn;
+        work()
+    };
     tokio::task::spawn_blocking(work).await.expect("hashing does not panic")
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::mpsc;
+    use std::time::Duration;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn a_request_that_is_gone_keeps_its_turn_until_its_hash_is_made() {
+        let (began, begun) = mpsc::channel();
+        let mut finish = Vec::new();
+        for _ in 0..2 {
+            let began = began.clone();
+            let (finish_one, finished) = mpsc::channel::<()>();
+            finish.push(finish_one);
+            let request = tokio::spawn(away(move || {
+                began.send(()).expect("the test waits for it");
+                // Ends when the sender is dropped.
+                let _ = finished.recv();
+            }));
+            while begun.try_recv().is_err() {
+                tokio::time::sleep(Duration::from_millis(1)).await;
+            }
+            request.abort();
+            assert!(request.await.is_err_and(|error| error.is_cancelled()));
+        }
+        assert_eq!(HASHERS.available_permits(), 0, "two are being made");
+        drop(finish);
+        tokio::time::timeout(Duration::from_secs(20), away(|| ())).await.expect("a turn comes free");
+    }
 }

@@ -1,29 +1,40 @@
 //! Sessions: signing in, out, and finding out who a cookie belongs to.
 
+use std::collections::HashMap;
+use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
+
 use ring::digest::{SHA256, digest};
 use ring::hmac;
 use ring::rand::{SecureRandom, SystemRandom};
 use serde_json::json;
 
+use super::attempts::{Try, place};
 use super::operators::{OperatorId, fold, role};
 use super::{IDLE, LONGEST, Role, password};
 use crate::clock::{Micros, micros};
 use crate::journal::hex;
-use crate::problem::Problem;
+use crate::problem::{Problem, chain};
 use crate::state::Kit;
 
 /// The cookie's name. The prefix makes browsers insist on `Secure`, `Path=/` and no `Domain`.
 pub const SESSION_COOKIE: &str = "__Host-session";
 /// Use is written down at most so often, so that reading pages does not write.
 const NOTE_USE: Micros = 60_000_000;
+/// A clock corrected by no more than this ends no session.
+const CORRECTION: Micros = 60_000_000;
+/// An address that an account has not signed in from for so long is a stranger's again.
+const STRANGE_AFTER: Duration = Duration::from_secs(90 * 24 * 60 * 60);
 
 crate::statements! {
-    ACCOUNT = "SELECT id, password FROM operator WHERE name = $1 AND disabled = 0";
+    ACCOUNT = "SELECT o.id, o.password, (SELECT COUNT(*) FROM operator_address a WHERE a.operator = o.id AND a.address = $2) FROM operator o WHERE o.name = $1 AND o.disabled = 0";
+    SIGNED_IN_FROM = "INSERT INTO operator_address (operator, address, used_at) VALUES ($1, $2, $3) ON CONFLICT (operator, address) DO UPDATE SET used_at = excluded.used_at";
+    FORGET_ADDRESSES = "DELETE FROM operator_address WHERE used_at < $1";
     OPEN = "INSERT INTO session (digest, operator, created_at, used_at, address) VALUES ($1, $2, $3, $4, $5)";
     FIND = "SELECT o.id, o.name, o.role, o.must_change, o.language, s.created_at, s.used_at FROM session s JOIN operator o ON o.id = s.operator WHERE s.digest = $1 AND o.disabled = 0";
     USE = "UPDATE session SET used_at = $2 WHERE digest = $1";
     END = "DELETE FROM session WHERE digest = $1 RETURNING operator";
-    SWEEP = "DELETE FROM session WHERE used_at < $1 OR created_at < $2";
+    SWEEP = "DELETE FROM session WHERE used_at < $1 OR created_at < $2 OR used_at > $3";
 }
 
 /// A session just opened.
@@ -70,23 +81,33 @@ pub async fn sign_in(
     address: &str,
 ) -> Result<NewSession, LoginRefusal> {
     let name = fold(name).ok_or(LoginRefusal::Wrong)?;
-    let wait = kit.attempts().wait(&name, address, kit.now());
-    if wait > 0 {
-        return Err(LoginRefusal::Wait(wait));
-    }
-    let account: Option<(i64, String)> =
-        sqlx::query_as(ACCOUNT).bind(&name).fetch_optional(kit.read()).await?;
-    let (id, stored) = account.unzip();
+    let address = place(address);
+    let account: Option<(i64, String, i64)> =
+        sqlx::query_as(ACCOUNT).bind(&name).bind(&address).fetch_optional(kit.read()).await?;
+    let who = Try {
+        account: &name,
+        exists: account.is_some(),
+        address: &address,
+        known_here: account.as_ref().is_some_and(|(_, _, used)| *used > 0),
+    };
+    let alarm = kit.attempts().take(who, kit.now()).map_err(LoginRefusal::Wait)?;
+    let (id, stored) = account.map(|(id, stored, _)| (id, stored)).unzip();
     if !password::matches(password, stored).await {
-        if kit.attempts().wrong(&name, address, kit.now()) {
-            let mut tx = kit.begin().await?;
-            tx.record("operator.wrong-password", &json!({ "operator": id })).await?;
-            tx.commit().await?;
+        // Names that are nobody's are for the back-off alone: outsiders do not fill the journal.
+        if let Some(id) = id.filter(|_| alarm) {
+            note_wrong(kit, id).await?;
         }
         return Err(LoginRefusal::Wrong);
     }
-    kit.attempts().right(&name, address);
-    open(kit, id.expect("only a known account's password matches"), address).await
+    kit.attempts().right(who);
+    open(kit, id.expect("only a known account's password matches"), &address).await
+}
+
+/// Journals that a password was tried too often.
+pub(super) async fn note_wrong(kit: &Kit, operator: i64) -> Result<(), sqlx::Error> {
+    let mut tx = kit.begin().await?;
+    tx.record("operator.wrong-password", &json!({ "operator": operator })).await?;
+    tx.commit().await
 }
 
 async fn open(kit: &Kit, operator: i64, address: &str) -> Result<NewSession, LoginRefusal> {
@@ -95,7 +116,14 @@ async fn open(kit: &Kit, operator: i64, address: &str) -> Result<NewSession, Log
     let cookie = hex(&id);
     let mut tx = kit.begin().await?;
     let now = tx.now();
-    sqlx::query(SWEEP).bind(now - micros(IDLE)).bind(now - micros(LONGEST)).execute(&mut *tx).await?;
+    sqlx::query(SWEEP)
+        .bind(now - micros(IDLE))
+        .bind(now - micros(LONGEST))
+        .bind(now + CORRECTION)
+        .execute(&mut *tx)
+        .await?;
+    sqlx::query(FORGET_ADDRESSES).bind(now - micros(STRANGE_AFTER)).execute(&mut *tx).await?;
+    sqlx::query(SIGNED_IN_FROM).bind(operator).bind(address).bind(now).execute(&mut *tx).await?;
     sqlx::query(OPEN)
         .bind(digest_of(&cookie))
         .bind(operator)
@@ -132,12 +160,19 @@ pub fn end_cookie() -> String {
     format!("{SESSION_COOKIE}=; Path=/; Max-Age=0; Secure; HttpOnly; SameSite=Strict")
 }
 
-/// Whether a session still stands: for streams, which outlive the request they began with.
+/// Whether a session still stands: for open pages, which outlive the request they began with. Watching is use, as far
+/// as the [module](super) says.
 ///
 /// # Errors
-/// When the database fails.
+/// When the database fails: then nothing is known, and the page may go on showing what it can.
 pub async fn is_live(kit: &Kit, cookie: &str) -> Result<bool, sqlx::Error> {
-    Ok(find(kit, cookie).await?.is_some())
+    let found = find(kit, cookie).await?;
+    if let Some(found) = &found
+        && found.role.is_of_the_control_room()
+    {
+        note_use(kit, cookie, found).await;
+    }
+    Ok(found.is_some())
 }
 
 /// Who a session belongs to.
@@ -148,24 +183,61 @@ pub(super) struct Found {
     pub(super) role: Role,
     pub(super) must_change: bool,
     pub(super) language: String,
+    used_at: Micros,
 }
 
-/// Finds a session that has not ended, and notes its use.
+/// Finds a session that has not ended. Looking is not use.
 pub(super) async fn find(kit: &Kit, cookie: &str) -> Result<Option<Found>, sqlx::Error> {
     let digest = digest_of(cookie);
     let row: Option<(i64, String, i64, i64, String, i64, i64)> =
         sqlx::query_as(FIND).bind(digest.clone()).fetch_optional(kit.read()).await?;
-    let Some((id, name, rank, must_change, language, created_at, used_at)) = row else { return Ok(None) };
-    let now = kit.now();
-    if now - used_at >= micros(IDLE) || now - created_at >= micros(LONGEST) {
+    let Some((id, name, rank, must_change, language, created_at, noted)) = row else { return Ok(None) };
+    let used_at = kit.uses().last(&digest).unwrap_or(noted).max(noted);
+    if has_ended(created_at, used_at, kit.now()) {
         return Ok(None);
     }
-    if now - used_at >= NOTE_USE {
-        let mut tx = kit.begin().await?;
-        sqlx::query(USE).bind(digest).bind(now).execute(&mut *tx).await?;
-        tx.commit().await?;
+    let must_change = must_change != 0;
+    Ok(Some(Found { id: OperatorId(id), name, role: role(rank)?, must_change, language, used_at }))
+}
+
+/// A session used in the future was used before the clock was set back, nobody knows how long ago.
+fn has_ended(created_at: Micros, used_at: Micros, now: Micros) -> bool {
+    now - used_at >= micros(IDLE) || now - created_at >= micros(LONGEST) || used_at - now > CORRECTION
+}
+
+/// Notes that a session is in use: in memory always; in the database, for the next start, when that is to be had now.
+/// A page must not wait for the disk, and one that is full or away must not black out the control room.
+pub(super) async fn note_use(kit: &Kit, cookie: &str, found: &Found) {
+    let (digest, now) = (digest_of(cookie), kit.now());
+    if now - found.used_at < NOTE_USE {
+        return;
     }
-    Ok(Some(Found { id: OperatorId(id), name, role: role(rank)?, must_change: must_change != 0, language }))
+    kit.uses().note(&digest, now);
+    let written = async {
+        let Some(mut tx) = kit.begin_if_free().await? else { return Ok(()) };
+        sqlx::query(USE).bind(digest).bind(now).execute(&mut *tx).await?;
+        tx.commit().await
+    };
+    if let Err(error) = written.await {
+        tracing::debug!(error = %chain(&error), "the use of a session was not written down");
+    }
+}
+
+/// When sessions were last used, as far as this process knows.
+#[derive(Debug, Default)]
+pub(crate) struct Uses(Mutex<HashMap<Vec<u8>, Micros>>);
+
+impl Uses {
+    fn last(&self, digest: &[u8]) -> Option<Micros> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).get(digest).copied()
+    }
+
+    /// As many are kept as there are sessions that have not ended, each begun with a password.
+    fn note(&self, digest: &[u8], now: Micros) {
+        let mut uses = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        uses.retain(|_, used_at| now - *used_at < micros(IDLE) && *used_at - now <= CORRECTION);
+        uses.insert(digest.to_vec(), now);
+    }
 }
 
 /// The token that every form of this session carries: derived, so that nothing need be stored.

@@ -9,7 +9,7 @@ use axum::routing::{get, post};
 use kit::auth::{
     self, AtLeastManager, LoginRefusal, Operator, OperatorError, Role, SESSION_COOKIE, SignedIn,
 };
-use kit::testing::sites;
+use kit::testing::{Site, sites};
 use kit::{Kit, Problem};
 use tower::ServiceExt;
 
@@ -159,6 +159,145 @@ async fn wrong_passwords_wait_and_are_journaled_once() {
             let refused = auth::sign_in(&site.kit, "nobody", "guess guess", "there").await;
             assert!(matches!(refused, Err(LoginRefusal::Wrong)));
         }
+        assert_eq!(wrong_passwords(&site.kit).await, 1, "names that are nobody's do not fill the journal");
+    }
+}
+
+async fn wrong_passwords(kit: &Kit) -> usize {
+    let journaled = kit::journal::events_after(kit.read(), 0, 100_000).await.unwrap();
+    journaled.iter().filter(|event| event.kind == "operator.wrong-password").count()
+}
+
+#[tokio::test]
+async fn passwords_tried_at_once_are_no_more_than_one_after_the_other() {
+    for site in sites(&[]).await {
+        ada(&site.kit, Role::Viewer).await;
+        let mut tries = tokio::task::JoinSet::new();
+        for _ in 0..15 {
+            let kit = site.kit.clone();
+            tries.spawn(async move { auth::sign_in(&kit, "ada", "guess guess", "there").await });
+        }
+        let refused = tries.join_all().await;
+        let looked_at = refused.iter().filter(|refused| matches!(refused, Err(LoginRefusal::Wrong))).count();
+        assert_eq!(looked_at, 5, "{refused:?}");
+    }
+}
+
+#[tokio::test]
+async fn the_present_password_is_not_guessed_in_a_session_either() {
+    for site in sites(&[]).await {
+        ada(&site.kit, Role::Viewer).await;
+        let id = auth::list(&site.kit).await.unwrap()[0].id;
+        for _ in 0..5 {
+            let refused = auth::change_password(&site.kit, id, "guess guess", "another password").await;
+            assert!(matches!(refused, Err(OperatorError::WrongPassword)));
+        }
+        let refused = auth::change_password(&site.kit, id, PASSWORD, "another password").await;
+        assert!(matches!(refused, Err(OperatorError::Wait(1))), "{refused:?}");
+        assert_eq!(wrong_passwords(&site.kit).await, 1);
+        site.clock.advance(Duration::from_secs(1));
+        auth::change_password(&site.kit, id, PASSWORD, "another password").await.unwrap();
+    }
+}
+
+#[tokio::test]
+async fn strangers_keep_nobody_from_their_desk() {
+    for site in sites(&[]).await {
+        ada(&site.kit, Role::Viewer).await;
+        // A server just started: where ada signs in from it knows from the database.
+        let db = kit::Db::open(&site.database.address).await.unwrap();
+        let again = Kit::new(db, site.clock.clone(), kit::Keys::ephemeral(), None).unwrap();
+        for stranger in 0..50 {
+            let refused = auth::sign_in(&again, "ada", "guess guess", &format!("10.0.0.{stranger}")).await;
+            assert!(matches!(refused, Err(LoginRefusal::Wrong)));
+        }
+        let elsewhere = auth::sign_in(&again, "ada", PASSWORD, "elsewhere").await;
+        assert!(matches!(elsewhere, Err(LoginRefusal::Wait(1))), "{elsewhere:?}");
+        assert!(auth::sign_in(&again, "ada", PASSWORD, "here").await.is_ok());
+        assert!(auth::sign_in(&again, "ada", PASSWORD, "elsewhere").await.is_ok(), "that cleared it");
+    }
+}
+
+/// Makes the writer's connection refuse to write, as a full disk or a server that hands over to another does.
+async fn read_only(site: &Site) {
+    use sqlx::Executor;
+    let mut tx = site.kit.begin().await.unwrap();
+    tx.execute(match site.database.engine {
+        kit::db::Engine::Sqlite => "PRAGMA query_only = ON",
+        kit::db::Engine::Postgres => "SET SESSION CHARACTERISTICS AS TRANSACTION READ ONLY",
+    })
+    .await
+    .unwrap();
+    tx.commit().await.unwrap();
+}
+
+#[tokio::test]
+async fn pages_are_shown_and_sessions_used_while_nothing_can_be_written() {
+    for site in sites(&[]).await {
+        ada(&site.kit, Role::Viewer).await;
+        let cookie = signed_in(&site.kit).await;
+        let page = async || {
+            let page = ask(&site.kit, get_with("/who", &cookie));
+            tokio::time::timeout(Duration::from_secs(8), page).await.expect("a page waits for no writer").0
+        };
+        let writer = site.kit.begin().await.unwrap();
+        site.clock.advance(auth::IDLE / 2);
+        assert_eq!(page().await, StatusCode::OK, "somebody writes at length");
+        drop(writer);
+        read_only(&site).await;
+        site.clock.advance(auth::IDLE * 3 / 4);
+        assert_eq!(page().await, StatusCode::OK, "the disk is full");
+        site.clock.advance(auth::IDLE * 3 / 4);
+        assert_eq!(page().await, StatusCode::OK, "and is for long");
+        site.clock.advance(auth::IDLE);
+        assert_eq!(page().await, StatusCode::UNAUTHORIZED);
+    }
+}
+
+#[tokio::test]
+async fn watching_is_use_for_the_control_room_and_no_longer_than_a_shift() {
+    for site in sites(&[]).await {
+        ada(&site.kit, Role::Operator).await;
+        let cookie = signed_in(&site.kit).await;
+        let session = cookie.strip_prefix(&format!("{SESSION_COOKIE}=")).unwrap();
+        for _ in 0..23 {
+            site.clock.advance(auth::IDLE / 2);
+            assert!(auth::is_live(&site.kit, session).await.unwrap(), "a wall screen stays");
+        }
+        site.clock.advance(auth::IDLE / 2);
+        assert!(!auth::is_live(&site.kit, session).await.unwrap(), "12 h are over");
+
+        let id = auth::list(&site.kit).await.unwrap()[0].id;
+        auth::set_role(&site.kit, id, id, Role::Manager).await.unwrap();
+        let cookie = signed_in(&site.kit).await;
+        let session = cookie.strip_prefix(&format!("{SESSION_COOKIE}=")).unwrap();
+        site.clock.advance(auth::IDLE / 2);
+        assert!(auth::is_live(&site.kit, session).await.unwrap());
+        let picture = Request::get("/who").header(header::COOKIE, &cookie).header("sec-fetch-dest", "image");
+        assert_eq!(ask(&site.kit, picture.body(Body::empty()).unwrap()).await.0, StatusCode::OK);
+        site.clock.advance(auth::IDLE / 2);
+        assert!(
+            !auth::is_live(&site.kit, session).await.unwrap(),
+            "a page left open is not somebody at work"
+        );
+    }
+}
+
+#[tokio::test]
+async fn a_session_from_the_future_has_ended() {
+    for site in sites(&[]).await {
+        ada(&site.kit, Role::Viewer).await;
+        let cookie = signed_in(&site.kit).await;
+        let set_back = |by: Duration| match &site.clock {
+            kit::Clock::Fixed(at) => {
+                at.fetch_sub(kit::clock::micros(by), std::sync::atomic::Ordering::SeqCst);
+            }
+            kit::Clock::Real => unreachable!("a test's clock stands"),
+        };
+        set_back(Duration::from_secs(30));
+        assert_eq!(ask(&site.kit, get_with("/who", &cookie)).await.0, StatusCode::OK, "a small correction");
+        set_back(Duration::from_secs(3600));
+        assert_eq!(ask(&site.kit, get_with("/who", &cookie)).await.0, StatusCode::UNAUTHORIZED);
     }
 }
 
@@ -198,6 +337,20 @@ async fn other_sites_cannot_post() {
             .header(header::HOST, "site.example");
         assert_eq!(ask(&site.kit, login.body(Body::empty()).unwrap()).await.0, StatusCode::FORBIDDEN);
     }
+}
+
+/// A browser without fetch metadata over HTTP/2, where the host is in the request's target.
+#[tokio::test]
+async fn older_browsers_can_sign_in_over_http_2() {
+    let [site, _] = sites(&[]).await.try_into().unwrap();
+    let login = |origin: &str| {
+        Request::post("https://site.example:8443/login")
+            .header(header::ORIGIN, origin)
+            .body(Body::empty())
+            .unwrap()
+    };
+    assert_eq!(ask(&site.kit, login("https://site.example:8443")).await.0, StatusCode::OK);
+    assert_eq!(ask(&site.kit, login("https://evil.example:8443")).await.0, StatusCode::FORBIDDEN);
 }
 
 #[tokio::test]
