@@ -8,21 +8,36 @@ mod fault;
 mod migrate;
 mod statements;
 
+use std::net::IpAddr;
 use std::path::Path;
+use std::pin::pin;
 use std::str::FromStr;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Once};
 use std::time::Duration;
 
 pub use fault::Fault;
 pub use migrate::{MigrateError, Migration};
 use sqlx::any::{AnyConnectOptions, AnyPoolOptions};
+use sqlx::postgres::{PgConnectOptions, PgSslMode};
 use sqlx::{AnyPool, Connection, Executor};
 use tokio::sync::{Mutex, OwnedMutexGuard};
+use tokio::time::timeout;
 
 /// Readers at once; the writer is one more.
 const READERS: u32 = 8;
 /// A page that waits longer than this for a connection says so.
 const ACQUIRE: Duration = Duration::from_secs(5);
+/// Whoever wants to write waits no longer than this for those who write before, and then as long again for the engine.
+const TURN: Duration = Duration::from_secs(10);
+/// A connection that does not answer within this when it is given back is not kept.
+const ANSWER: Duration = Duration::from_secs(1);
+/// For PostgreSQL: what keeps a statement, a lock, or a connection to a host that has vanished from being waited for
+/// without end, on the server's side too. A transaction left behind by a vanished program holds the journal's lock.
+/// "Exists already, skipping" is no news.
+const SETTINGS: &str = "SET client_min_messages = warning; SET statement_timeout = '30s'; SET lock_timeout = '5s'; \
+    SET idle_in_transaction_session_timeout = '5min'; \
+    SET tcp_keepalives_idle = 10; SET tcp_keepalives_interval = 5; SET tcp_keepalives_count = 3;";
 
 /// Which engine is behind a [`Db`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -40,7 +55,12 @@ pub struct Db {
     readers: AnyPool,
     writer: AnyPool,
     turn: Arc<Mutex<()>>,
+    /// Whether the writer's connection is closed instead of used again.
+    distrusted: Arc<AtomicBool>,
 }
+
+/// The writer's turn, and a transaction begun in it.
+pub(crate) type Begun = (OwnedMutexGuard<()>, sqlx::Transaction<'static, sqlx::Any>);
 
 /// Why a database could not be opened.
 #[derive(Debug, thiserror::Error)]
@@ -56,38 +76,62 @@ pub enum OpenError {
         /// Why.
         source: std::io::Error,
     },
+    /// PostgreSQL on another machine, and the connection could be listened to.
+    #[error("the database at {host} is reached over a network: its address must say sslmode=verify-full")]
+    Listened {
+        /// The machine.
+        host: String,
+    },
     /// The engine refused or was not there.
     #[error("the database could not be opened")]
     Engine(#[source] sqlx::Error),
 }
 
 impl Db {
-    /// Opens `sqlite:/path/file.db` (made with mode 0600 where absent) or `postgres://user@host/name`.
+    /// Opens `sqlite:/path/file.db` (made with mode 0600 where absent) or `postgres://user@host/name`; where the host is
+    /// another machine, its certificate is checked (`?sslmode=verify-full`, with `&sslrootcert=FILE` for an authority
+    /// that this machine does not know).
     ///
     /// # Errors
-    /// When the address is not understood or the engine cannot be reached.
+    /// When the address is not understood or not safe, or the engine cannot be reached.
     pub async fn open(address: &str) -> Result<Self, OpenError> {
         static DRIVERS: Once = Once::new();
         DRIVERS.call_once(sqlx::any::install_default_drivers);
-        let engine = match address.split_once(':') {
-            Some(("sqlite", path)) => {
-                create_private(path)?;
-                Engine::Sqlite
-            }
-            Some(("postgres" | "postgresql", _)) => Engine::Postgres,
-            Some(_) | None => return Err(OpenError::Scheme),
-        };
+        let engine = engine_of(address)?;
+        if engine == Engine::Sqlite {
+            create_private(address)?;
+        }
         let options = AnyConnectOptions::from_str(address).map_err(OpenError::Engine)?;
-        let readers = pool(engine, READERS, "PRAGMA query_only = ON").connect_lazy_with(options.clone());
+        let distrusted = Arc::new(AtomicBool::new(false));
+        let readers = pool(engine, READERS, "PRAGMA query_only = ON")
+            .before_acquire(|connection, _| Box::pin(std::future::ready(Ok(!connection.is_in_transaction()))))
+            .after_release(|connection, _| {
+                // Its reader may have given up waiting for an answer.
+                Box::pin(async move {
+                    Ok(timeout(ANSWER, connection.ping()).await.is_ok_and(|pong| pong.is_ok()))
+                })
+            })
+            .connect_lazy_with(options.clone());
+        let (on_release, on_acquire) = (Arc::clone(&distrusted), Arc::clone(&distrusted));
         let writer = pool(
             engine,
             1,
-            "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA cache_size = -32768;",
+            "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA cache_size = -32768; \
+             PRAGMA secure_delete = ON;",
         )
+        // A full disk makes SQLite end a transaction by itself: the connection then believes in one that is not there.
+        .before_acquire(move |connection, _| {
+            let good = !connection.is_in_transaction() && !on_acquire.swap(false, Ordering::SeqCst);
+            Box::pin(std::future::ready(Ok(good)))
+        })
+        .after_release(move |_, _| {
+            let good = !on_release.swap(false, Ordering::SeqCst);
+            Box::pin(std::future::ready(Ok(good)))
+        })
         .connect_with(options)
         .await
         .map_err(OpenError::Engine)?;
-        Ok(Self { engine, readers, writer, turn: Arc::new(Mutex::new(())) })
+        Ok(Self { engine, readers, writer, turn: Arc::new(Mutex::new(())), distrusted })
     }
 
     /// Which engine this is.
@@ -103,17 +147,51 @@ impl Db {
     }
 
     /// Waits for the writer's turn and begins a transaction on it.
-    pub(crate) async fn begin(
-        &self,
-    ) -> Result<(OwnedMutexGuard<()>, sqlx::Transaction<'static, sqlx::Any>), sqlx::Error> {
-        let turn = Arc::clone(&self.turn).lock_owned().await;
+    pub(crate) async fn begin(&self) -> Result<Begun, sqlx::Error> {
+        let turn = timeout(TURN, Arc::clone(&self.turn).lock_owned()).await.map_err(|_| no_answer())?;
+        self.begin_in(turn).await
+    }
+
+    /// As [`Self::begin`], but only if nobody has the turn.
+    pub(crate) async fn begin_if_free(&self) -> Result<Option<Begun>, sqlx::Error> {
+        let Ok(turn) = Arc::clone(&self.turn).try_lock_owned() else { return Ok(None) };
+        self.begin_in(turn).await.map(Some)
+    }
+
+    async fn begin_in(&self, turn: OwnedMutexGuard<()>) -> Result<Begun, sqlx::Error> {
         let begin = match self.engine {
             // Takes the write lock at once: another process at the same file makes us wait, never fail half way.
             Engine::Sqlite => "BEGIN IMMEDIATE",
             Engine::Postgres => "BEGIN",
         };
-        let transaction = self.writer.begin_with(begin).await?;
-        Ok((turn, transaction))
+        Ok((turn, self.patiently(TURN, self.writer.begin_with(begin)).await?))
+    }
+
+    /// Does work on the writer's connection for no longer than this. One that does not answer by then is closed: the
+    /// machine at its other end may have vanished, and nobody says so.
+    ///
+    /// # Errors
+    /// Those of the work, and [`Fault::Away`] when the time is over; whether it was done is then for the database to
+    /// say.
+    pub(crate) async fn patiently<T>(
+        &self,
+        patience: Duration,
+        work: impl Future<Output = Result<T, sqlx::Error>>,
+    ) -> Result<T, sqlx::Error> {
+        let mut work = pin!(work);
+        match timeout(patience, work.as_mut()).await {
+            Ok(done) => done,
+            Err(_) => {
+                // Before the work is dropped, and with it the connection given back.
+                self.distrust();
+                Err(no_answer())
+            }
+        }
+    }
+
+    /// Has the writer's connection closed when it is next given back or taken up: the next transaction gets a new one.
+    pub(crate) fn distrust(&self) {
+        self.distrusted.store(true, Ordering::SeqCst);
     }
 
     /// Closes every connection; SQLite's log is folded into its file.
@@ -125,9 +203,6 @@ impl Db {
 
 fn pool(engine: Engine, connections: u32, pragmas: &'static str) -> AnyPoolOptions {
     let options = AnyPoolOptions::new().max_connections(connections).acquire_timeout(ACQUIRE);
-    // A full disk makes SQLite end a transaction by itself: the connection then believes in one that is not there.
-    let options = options
-        .before_acquire(|connection, _| Box::pin(std::future::ready(Ok(!connection.is_in_transaction()))));
     match engine {
         Engine::Sqlite => options.after_connect(move |connection, _| {
             Box::pin(async move {
@@ -138,17 +213,47 @@ fn pool(engine: Engine, connections: u32, pragmas: &'static str) -> AnyPoolOptio
                 Ok(())
             })
         }),
-        // "exists already, skipping" is no news.
         Engine::Postgres => options.after_connect(|connection, _| {
-            Box::pin(async move { connection.execute("SET client_min_messages = warning").await.map(drop) })
+            Box::pin(async move { connection.execute(sqlx::raw_sql(SETTINGS)).await.map(drop) })
         }),
     }
+}
+
+fn no_answer() -> sqlx::Error {
+    std::io::Error::new(std::io::ErrorKind::TimedOut, "the database does not answer").into()
+}
+
+/// Which engine an address is for.
+///
+/// # Errors
+/// When it is none that [`Db::open`] would open.
+pub fn engine_of(address: &str) -> Result<Engine, OpenError> {
+    match address.split_once(':') {
+        Some(("sqlite", _)) => Ok(Engine::Sqlite),
+        Some(("postgres" | "postgresql", _)) => unheard(address),
+        Some(_) | None => Err(OpenError::Scheme),
+    }
+}
+
+/// Refuses an address whose connection others could listen to or pose as.
+fn unheard(address: &str) -> Result<Engine, OpenError> {
+    let options = PgConnectOptions::from_str(address).map_err(OpenError::Engine)?;
+    let host = options.get_host();
+    let here = options.get_socket().is_some()
+        || host.starts_with('/')
+        || host == "localhost"
+        || host.trim_matches(['[', ']']).parse().is_ok_and(|host: IpAddr| host.to_canonical().is_loopback());
+    if here || matches!(options.get_ssl_mode(), PgSslMode::VerifyFull) {
+        return Ok(Engine::Postgres);
+    }
+    Err(OpenError::Listened { host: host.to_owned() })
 }
 
 /// Makes an absent SQLite file readable by its owner alone (its log takes the same mode).
 fn create_private(address: &str) -> Result<(), OpenError> {
     use std::os::unix::fs::OpenOptionsExt;
-    let path = address.trim_start_matches("//").split('?').next().unwrap_or_default();
+    let path =
+        address.trim_start_matches("sqlite:").trim_start_matches("//").split('?').next().unwrap_or_default();
     if Path::new(path).exists() {
         return Ok(());
     }

@@ -21,7 +21,7 @@ use crate::clock::Micros;
 use crate::journal::{NewEvent, Stream};
 
 crate::statements! {
-    POSITIONS = "SELECT source, epoch, stream, number FROM stream_position";
+    POSITION = "SELECT number FROM stream_position WHERE source = $1 AND epoch = $2 AND stream = $3";
     ADVANCE = "INSERT INTO stream_position (source, epoch, stream, number) VALUES ($1, $2, $3, $4) ON CONFLICT (source, epoch, stream) DO UPDATE SET number = excluded.number";
 }
 
@@ -50,7 +50,8 @@ pub struct Offer<T> {
 /// What one commit made safe.
 #[derive(Debug)]
 pub struct Committed<T> {
-    /// How far each lane that was offered is complete: the number below which nothing is missing.
+    /// How far each lane that was offered is complete: nothing up to and with this number is missing. It may be less
+    /// than was said before, when another database took over and did not have everything.
     pub complete: Vec<(Lane, u64)>,
     /// The tokens of the offers; those whose events came after a gap too: the source sends them again.
     pub tokens: Vec<T>,
@@ -71,7 +72,8 @@ pub enum Condition {
         /// Since when.
         since: Micros,
     },
-    /// The disk did not keep what it was told to: the process must end, nothing is acknowledged any more.
+    /// The disk did not keep what it was told to, or the database has rows or statements it cannot have: the process
+    /// must end, nothing is acknowledged any more.
     Broken {
         /// Since when.
         since: Micros,

@@ -64,7 +64,10 @@ fn sqlite(code: u32) -> Fault {
 fn sqlstate(code: &str) -> Fault {
     match (code, &code[..2]) {
         ("53100", _) => Fault::Full,
-        (_, "08" | "53" | "57" | "40" | "55") => Fault::Away,
+        // read-only, as a server that has handed over to another is; a transaction ended for being idle
+        ("25006" | "25P03", _) => Fault::Away,
+        // 28 and 3D: refused at the door, as while a server is set up anew or its passwords are exchanged
+        (_, "08" | "28" | "3D" | "40" | "53" | "55" | "57") => Fault::Away,
         (_, "58" | "XX") => Fault::Broken,
         (_, "23") => Fault::Constraint,
         _ => Fault::Statement,
@@ -83,5 +86,14 @@ mod tests {
         assert_eq!(sqlstate("53100"), Fault::Full);
         assert_eq!(sqlstate("57P01"), Fault::Away);
         assert_eq!(sqlstate("23505"), Fault::Constraint);
+        assert_eq!(sqlstate("XX001"), Fault::Broken);
+    }
+
+    #[test]
+    fn a_server_that_hands_over_is_waited_for() {
+        for code in ["25006", "25P03", "28P01", "28000", "3D000", "57P03", "55P03"] {
+            assert_eq!(sqlstate(code), Fault::Away, "{code}");
+        }
+        assert_eq!(sqlstate("25P02"), Fault::Statement);
     }
 }

@@ -116,6 +116,10 @@ impl Db {
     async fn apply(&self, step: &Migration, now: Micros) -> Result<(), MigrateError> {
         let failed = |source| MigrateError::Statement { slice: step.slice, number: step.number, source };
         let (_turn, mut tx) = self.begin().await?;
+        if self.engine() == Engine::Postgres {
+            // A step may have a large table to go through.
+            tx.execute("SET LOCAL statement_timeout = 0").await?;
+        }
         tx.execute(sqlx::raw_sql(AssertSqlSafe(self.words(step.sql)))).await.map_err(failed)?;
         sqlx::query("INSERT INTO migration (slice, number, digest, applied_at) VALUES ($1, $2, $3, $4)")
             .bind(step.slice)

@@ -1,30 +1,32 @@
 //! The one task that writes events.
 
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use serde_json::json;
 use tokio::sync::mpsc;
 
 use super::order::Order;
-use super::{ADVANCE, Committed, Condition, Count, Lane, Offer, POSITIONS, Queue, Reactions, Shared};
+use super::{ADVANCE, Committed, Condition, Count, Lane, Offer, POSITION, Queue, Reactions, Shared};
 use crate::db::Fault;
-use crate::journal::{NewEvent, Stream};
+use crate::journal::NewEvent;
 use crate::problem::chain;
-use crate::state::Kit;
+use crate::state::{Kit, Tx};
 use crate::trouble::Trouble;
 
 /// Events in one commit: more would make a single one wait too long.
 const LARGEST_COMMIT: usize = 4096;
 /// Between tries while the database is full or away.
 const RETRY: Duration = Duration::from_secs(1);
+/// One try takes no longer: a database on another machine that has vanished does not say so.
+const PATIENCE: Duration = Duration::from_secs(15);
 /// A checkpoint is signed at least so often while anything is journaled.
 const CHECKPOINT: Duration = Duration::from_secs(10);
 
-/// The disk did not keep what it was told to. The process must end with an error: what was acknowledged before stands,
-/// and everything else is still with its source.
+/// The disk did not keep what it was told to, or a statement of ours failed. The process must end with an error: what
+/// was acknowledged before stands, and everything else is still with its source.
 #[derive(Debug, thiserror::Error)]
-#[error("the database's disk failed: nothing more is taken")]
+#[error("the database failed in a way that does not pass: nothing more is taken")]
 pub struct Broken(#[source] pub sqlx::Error);
 
 /// Takes offers until every [`super::Ingest`] is dropped, then signs a last checkpoint.
@@ -38,7 +40,7 @@ pub async fn run<T>(
     committed: mpsc::Sender<Committed<T>>,
 ) -> Result<(), Broken> {
     let Queue { mut offers, shared } = queue;
-    let mut order = None;
+    let mut order = Order::default();
     let mut checkpoint = tokio::time::interval(CHECKPOINT);
     loop {
         tokio::select! {
@@ -75,7 +77,7 @@ async fn settle<T>(
     kit: &Kit,
     shared: &Shared,
     reactions: &Reactions,
-    order: &mut Option<Order>,
+    order: &mut Order,
     batch: Vec<Offer<T>>,
 ) -> Result<Committed<T>, Broken> {
     let (mut offers, mut tokens) = (Vec::with_capacity(batch.len()), Vec::with_capacity(batch.len()));
@@ -84,9 +86,11 @@ async fn settle<T>(
         tokens.push(token);
     }
     loop {
-        match attempt(kit, shared, reactions, order.take(), &offers).await {
+        // What was held back is given up with a failed try: the sources send it again.
+        let held = std::mem::take(order);
+        match kit.db().patiently(PATIENCE, attempt(kit, shared, reactions, held, &offers)).await {
             Ok((now, complete)) => {
-                *order = Some(now);
+                *order = now;
                 recovered(kit, shared).await;
                 return Ok(Committed { complete, tokens });
             }
@@ -96,44 +100,43 @@ async fn settle<T>(
     }
 }
 
-/// One try. The order is given up with a failed one and read again from the database, which alone knows whether a
-/// commit that failed to answer was kept.
+/// One try. How far each lane is complete is read under the chain's lock, every time: a commit that failed to answer
+/// may have been kept, another writer may have taken the same events, and a database that took over from another may
+/// know less than the one before.
 async fn attempt(
     kit: &Kit,
     shared: &Shared,
     reactions: &Reactions,
-    order: Option<Order>,
+    mut order: Order,
     offers: &[(Lane, Vec<NewEvent>)],
 ) -> Result<(Order, Vec<(Lane, u64)>), sqlx::Error> {
-    let mut order = match order {
-        Some(order) => order,
-        None => positions(kit).await?,
-    };
+    let mut tx = kit.begin().await?;
+    tx.lock().await?;
+    let mut lanes = BTreeMap::new();
+    for (lane, _) in offers {
+        if !lanes.contains_key(lane) {
+            let stands = position(&mut tx, lane).await?;
+            lanes.insert(lane, (stands, stands));
+        }
+    }
     let mut next = Vec::new();
     let (mut duplicates, mut ahead) = (0, 0);
-    let mut lanes = BTreeSet::new();
     for (lane, events) in offers {
-        let sorted = order.sort(lane, events.clone());
+        let (_, complete) = lanes.get_mut(lane).expect("every lane was read above");
+        let sorted = order.sort(lane, *complete, events.clone());
+        *complete = sorted.complete;
         next.extend(sorted.next);
         duplicates += sorted.duplicates;
         ahead += sorted.ahead;
-        lanes.insert(lane);
     }
-    let complete: Vec<(Lane, u64)> =
-        lanes.into_iter().map(|lane| (lane.clone(), order.complete(lane))).collect();
     let accepted = next.len() as u64;
     let mut unreacted = 0;
     if accepted > 0 {
-        let mut tx = kit.begin().await?;
         let stored = tx.append(next).await?;
-        for (lane, number) in &complete {
-            sqlx::query(ADVANCE)
-                .bind(lane.source.as_str())
-                .bind(i64::from(lane.epoch))
-                .bind(lane.stream.as_str())
-                .bind(number.cast_signed())
-                .execute(&mut *tx)
-                .await?;
+        for (lane, (stood, complete)) in &lanes {
+            if complete > stood {
+                advance(&mut tx, lane, *complete).await?;
+            }
         }
         unreacted = reactions.run(&mut tx, &stored).await?;
         tx.commit().await?;
@@ -143,17 +146,28 @@ async fn attempt(
     shared.add(Count::Duplicates, duplicates);
     shared.add(Count::Ahead, ahead);
     shared.add(Count::Unreacted, unreacted);
-    Ok((order, complete))
+    Ok((order, lanes.into_iter().map(|(lane, (_, complete))| (lane.clone(), complete)).collect()))
 }
 
-async fn positions(kit: &Kit) -> Result<Order, sqlx::Error> {
-    let rows: Vec<(String, i64, String, i64)> = sqlx::query_as(POSITIONS).fetch_all(kit.read()).await?;
-    let lanes = rows.into_iter().map(|(source, epoch, stream, number)| {
-        let stream = Stream::parse(&stream).ok_or_else(|| sqlx::Error::Decode("an unknown stream".into()))?;
-        let epoch = u32::try_from(epoch).map_err(|error| sqlx::Error::Decode(error.into()))?;
-        Ok((Lane { source, epoch, stream }, number.cast_unsigned()))
-    });
-    Ok(Order::new(lanes.collect::<Result<Vec<_>, sqlx::Error>>()?))
+async fn position(tx: &mut Tx, lane: &Lane) -> Result<u64, sqlx::Error> {
+    let row: Option<(i64,)> = sqlx::query_as(POSITION)
+        .bind(lane.source.as_str())
+        .bind(i64::from(lane.epoch))
+        .bind(lane.stream.as_str())
+        .fetch_optional(&mut **tx)
+        .await?;
+    Ok(row.map_or(0, |(number,)| number.cast_unsigned()))
+}
+
+async fn advance(tx: &mut Tx, lane: &Lane, complete: u64) -> Result<(), sqlx::Error> {
+    sqlx::query(ADVANCE)
+        .bind(lane.source.as_str())
+        .bind(i64::from(lane.epoch))
+        .bind(lane.stream.as_str())
+        .bind(complete.cast_signed())
+        .execute(&mut **tx)
+        .await
+        .map(drop)
 }
 
 /// Says what is wrong, once, and whether to go on trying.
@@ -164,7 +178,11 @@ fn suffer(kit: &Kit, shared: &Shared, error: sqlx::Error) -> Result<(), Broken> 
     };
     let (condition, trouble) = match Fault::of(&error) {
         Fault::Full => (Condition::Full { since }, Trouble::DiskFull),
-        Fault::Away => (Condition::Away { since }, Trouble::DatabaseAway),
+        Fault::Away => {
+            // A server that handed over to another refuses this connection everything, and would for ever.
+            kit.db().distrust();
+            (Condition::Away { since }, Trouble::DatabaseAway)
+        }
         // A statement of ours that fails will fail again: better to stop than to turn in a circle unheard.
         Fault::Broken | Fault::Constraint | Fault::Statement => {
             (Condition::Broken { since }, Trouble::DiskBroken)
@@ -200,14 +218,14 @@ async fn recovered(kit: &Kit, shared: &Shared) {
         tx.record("server.ingest-recovered", &json!({ "trouble": trouble.as_str(), "since": since })).await?;
         tx.commit().await
     };
-    if let Err(error) = note.await {
+    if let Err(error) = kit.db().patiently(PATIENCE, note).await {
         tracing::warn!(error = %chain(&error), "the recovery could not be journaled");
     }
 }
 
 /// Signs where the chain stands. One that cannot be signed now is signed later: it proves less, and loses nothing.
 async fn sign(kit: &Kit, shared: &Shared) -> Result<(), Broken> {
-    match kit.checkpoint().await {
+    match kit.db().patiently(PATIENCE, kit.checkpoint()).await {
         Ok(()) => {
             recovered(kit, shared).await;
             Ok(())

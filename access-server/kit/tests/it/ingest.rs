@@ -9,7 +9,9 @@ use kit::journal::{NewEvent, Stream, events_after, verify};
 use kit::testing::{Site, sites};
 use kit::trouble::Trouble;
 use kit::{Kit, Migration, StoredEvent, Tx};
-use tokio::sync::mpsc;
+use tokio::io::copy_bidirectional;
+use tokio::net::{TcpListener, TcpStream, UnixStream};
+use tokio::sync::{mpsc, watch};
 use tokio::task::JoinHandle;
 
 type Answer = (u64, Vec<u32>);
@@ -300,4 +302,137 @@ async fn a_database_that_restarts_is_waited_for() {
     assert_eq!(running.answer().await, (20, vec![2]));
     running.stop().await;
     assert_eq!(numbers(&site).await, (1..=20).collect::<Vec<_>>());
+}
+
+/// A server that has handed over to another refuses to write on the connections that it still has.
+#[tokio::test]
+async fn a_writer_that_may_only_read_is_exchanged() {
+    use sqlx::Executor;
+    for site in sites(&[]).await {
+        let mut running = start(&site.kit, Reactions::default());
+        running.offer(1..=3, 1);
+        assert_eq!(running.answer().await, (3, vec![1]));
+        let mut tx = site.kit.begin().await.unwrap();
+        tx.execute(match site.database.engine {
+            kit::db::Engine::Sqlite => "PRAGMA query_only = ON",
+            kit::db::Engine::Postgres => "SET SESSION CHARACTERISTICS AS TRANSACTION READ ONLY",
+        })
+        .await
+        .unwrap();
+        tx.commit().await.unwrap();
+        let mut condition = running.ingest.condition();
+        running.offer(4..=6, 2);
+        condition.wait_for(|condition| matches!(condition, Condition::Away { .. })).await.unwrap();
+        assert_eq!(running.answer().await, (6, vec![2]));
+        running.stop().await;
+        assert_eq!(numbers(&site).await, [1, 2, 3, 4, 5, 6]);
+    }
+}
+
+/// A commit that never answered was kept all the same, or a second server took the same events.
+#[tokio::test]
+async fn what_another_took_is_known_without_a_restart() {
+    for site in sites(&[]).await {
+        let mut first = start(&site.kit, Reactions::default());
+        first.offer(1..=10, 1);
+        assert_eq!(first.answer().await, (10, vec![1]));
+        let db = kit::Db::open(&site.database.address).await.unwrap();
+        let other = Kit::new(db, site.clock.clone(), kit::Keys::ephemeral(), None).unwrap();
+        let mut second = start(&other, Reactions::default());
+        second.offer(9..=12, 1);
+        assert_eq!(second.answer().await, (12, vec![1]));
+        first.offer(11..=13, 2);
+        assert_eq!(first.answer().await, (13, vec![2]));
+        assert_eq!(first.ingest.counts().duplicates, 2);
+        second.task.abort();
+        first.task.abort();
+        let events = events_after(site.kit.read(), 0, 100).await.unwrap();
+        let devices = events.iter().filter(|event| event.source == "controller-1");
+        assert_eq!(devices.map(|event| event.number).collect::<Vec<_>>(), (1..=13).collect::<Vec<_>>());
+    }
+}
+
+/// A database took over that had not yet got the last records of the one before.
+#[tokio::test]
+async fn a_database_that_knows_less_is_told_again() {
+    use sqlx::Executor;
+    for site in sites(&[]).await {
+        let mut running = start(&site.kit, Reactions::default());
+        running.offer(1..=10, 1);
+        assert_eq!(running.answer().await, (10, vec![1]));
+        let mut tx = site.kit.begin().await.unwrap();
+        for sql in [
+            "DELETE FROM journal WHERE seq > 5",
+            "DELETE FROM journal_checkpoint",
+            "UPDATE journal_head SET seq = 5, hash = (SELECT hash FROM journal WHERE seq = 5), checkpoint = 0, \
+             checkpointed = 0",
+            "UPDATE stream_position SET number = 5",
+        ] {
+            tx.execute(sql).await.unwrap();
+        }
+        tx.commit().await.unwrap();
+        running.offer([11], 2);
+        assert_eq!(running.answer().await, (5, vec![2]), "the acknowledgement goes back");
+        running.offer(6..=10, 3);
+        assert_eq!(running.answer().await, (11, vec![3]));
+        running.stop().await;
+        assert_eq!(numbers(&site).await, (1..=11).collect::<Vec<_>>());
+    }
+}
+
+static VANISHED: std::sync::LazyLock<watch::Sender<bool>> =
+    std::sync::LazyLock::new(|| watch::Sender::new(false));
+
+static HAS_VANISHED: AtomicBool = AtomicBool::new(false);
+
+/// Asks something of a database whose machine vanishes at that moment, once.
+fn vanishing<'a>(tx: &'a mut Tx, events: &'a [Arc<StoredEvent>]) -> ingest::Reacting<'a> {
+    Box::pin(async move {
+        if events.iter().any(|event| event.number == 11) && !HAS_VANISHED.swap(true, Ordering::SeqCst) {
+            VANISHED.send_replace(true);
+        }
+        let _: (i64,) = sqlx::query_as("SELECT COUNT(*) FROM journal").fetch_one(&mut **tx).await?;
+        Ok(())
+    })
+}
+
+/// Lets a client through to PostgreSQL, until it vanishes: then nothing comes, and nobody says so.
+async fn line(mut client: TcpStream, socket: String) {
+    let mut server = UnixStream::connect(socket).await.unwrap();
+    let mut vanished = VANISHED.subscribe();
+    tokio::select! {
+        _ = copy_bidirectional(&mut client, &mut server) => return,
+        _ = vanished.wait_for(|vanished| *vanished) => drop(server),
+    }
+    std::future::pending::<()>().await;
+}
+
+#[tokio::test]
+async fn a_database_that_vanishes_in_the_middle_of_a_commit_is_waited_for() {
+    let [_, site] = sites(&[]).await.try_into().unwrap();
+    let (address, directory) = site.database.address.split_once("?host=").unwrap();
+    let (name, directory) = (address.rsplit_once('/').unwrap().1, directory.to_owned());
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let port = listener.local_addr().unwrap().port();
+    let lines = tokio::spawn(async move {
+        loop {
+            let (client, _) = listener.accept().await.unwrap();
+            tokio::spawn(line(client, format!("{directory}/.s.PGSQL.5432")));
+        }
+    });
+    let db = kit::Db::open(&format!("postgres://gatehouse@127.0.0.1:{port}/{name}")).await.unwrap();
+    let kit = Kit::new(db, site.clock.clone(), kit::Keys::ephemeral(), None).unwrap();
+    let mut running = start(&kit, Reactions::default().with("vanishing", vanishing));
+    running.offer(1..=10, 1);
+    assert_eq!(running.answer().await, (10, vec![1]));
+    let mut condition = running.ingest.condition();
+    running.offer(11..=20, 2);
+    let away = condition.wait_for(|condition| matches!(condition, Condition::Away { .. }));
+    tokio::time::timeout(Duration::from_secs(60), away).await.expect("it is noticed").unwrap();
+    assert!(kit.troubles().standing().contains_key(&Trouble::DatabaseAway));
+    assert!(running.committed.try_recv().is_err(), "nothing is acknowledged");
+    VANISHED.send_replace(false);
+    assert_eq!(running.answer().await, (20, vec![2]));
+    running.task.abort();
+    lines.abort();
 }

@@ -55,3 +55,19 @@ async fn an_address_of_no_engine_is_refused_in_words() {
     let error = Db::open("mysql://somewhere").await.unwrap_err();
     assert_eq!(error.to_string(), "the database address must begin with sqlite: or postgres:");
 }
+
+#[tokio::test]
+async fn a_database_is_not_spoken_to_in_clear_over_a_network() {
+    for address in ["postgres://a@db.example.cn/b", "postgres://a@10.0.0.7/b?sslmode=require"] {
+        let error = Db::open(address).await.unwrap_err();
+        assert!(error.to_string().ends_with("its address must say sslmode=verify-full"), "{error}");
+    }
+    for address in [
+        "postgres://a@db.example.cn/b?sslmode=verify-full",
+        "postgres://a@localhost/b",
+        "postgres://a@[::1]/b",
+        "postgres://a@localhost/b?host=/run/postgresql",
+    ] {
+        assert_eq!(kit::db::engine_of(address).unwrap(), kit::db::Engine::Postgres, "{address}");
+    }
+}
