@@ -9,7 +9,7 @@ mod read;
 mod record;
 mod verify;
 
-pub(crate) use append::{Chain, Mark};
+pub(crate) use append::{Chain, Mark, Placed};
 pub use checkpoint::{Checkpoint, CheckpointLog};
 pub(crate) use checkpoint::{Signer, hex};
 pub use read::{events_after, events_before, newest};
@@ -22,6 +22,7 @@ use crate::db::Migration;
 pub const MIGRATIONS: &[Migration] = &[
     Migration { slice: "kit", number: 1, sql: include_str!("../migrations/001_journal.sql") },
     Migration { slice: "kit", number: 2, sql: include_str!("../migrations/002_operators.sql") },
+    Migration { slice: "kit", number: 3, sql: include_str!("../migrations/003_addresses.sql") },
 ];
 
 #[cfg(feature = "testing")]

@@ -2,16 +2,16 @@
 
 use std::ops::{Deref, DerefMut};
 use std::path::Path;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 
 use serde::Serialize;
 use sqlx::{AnyConnection, AnyPool, Executor};
 use tokio::sync::OwnedMutexGuard;
 
-use crate::auth::Attempts;
+use crate::auth::{Attempts, Uses};
 use crate::clock::{Clock, Micros};
-use crate::db::{Db, Engine};
-use crate::journal::{Chain, Checkpoint, CheckpointLog, Mark, NewEvent, StoredEvent};
+use crate::db::{Begun, Db, Engine};
+use crate::journal::{Chain, Checkpoint, CheckpointLog, Mark, NewEvent, Placed, StoredEvent};
 use crate::keys::Keys;
 use crate::link::Link;
 use crate::live::LiveTable;
@@ -29,10 +29,11 @@ struct Inner {
     keys: Keys,
     events: EventStream,
     attempts: Attempts,
+    uses: Uses,
     live: LiveTable,
     link: Link,
     troubles: Troubles,
-    log: Option<Mutex<CheckpointLog>>,
+    log: Option<CheckpointLog>,
 }
 
 impl Kit {
@@ -41,7 +42,7 @@ impl Kit {
     /// # Errors
     /// When the checkpoint log cannot be opened.
     pub fn new(db: Db, clock: Clock, keys: Keys, checkpoint_log: Option<&Path>) -> std::io::Result<Self> {
-        let log = checkpoint_log.map(CheckpointLog::open).transpose()?.map(Mutex::new);
+        let log = checkpoint_log.map(CheckpointLog::open).transpose()?;
         let events = EventStream::new(db.read().clone());
         Ok(Self(Arc::new(Inner {
             db,
@@ -49,6 +50,7 @@ impl Kit {
             keys,
             events,
             attempts: Attempts::default(),
+            uses: Uses::default(),
             live: LiveTable::default(),
             link: Link::default(),
             troubles: Troubles::default(),
@@ -108,13 +110,36 @@ impl Kit {
         &self.0.attempts
     }
 
+    pub(crate) fn uses(&self) -> &Uses {
+        &self.0.uses
+    }
+
     /// Waits for the writer's turn and begins a transaction. Dropped without [`Tx::commit`] it leaves no trace.
     ///
     /// # Errors
     /// When the database cannot begin one.
     pub async fn begin(&self) -> Result<Tx, sqlx::Error> {
-        let (turn, inner) = self.0.db.begin().await?;
-        Ok(Tx { now: self.now(), kit: self.clone(), inner, chain: None, fresh: Vec::new(), turn })
+        Ok(self.transaction(self.0.db.begin().await?))
+    }
+
+    /// Begins a transaction if nobody else writes now; never waits for its turn.
+    ///
+    /// # Errors
+    /// When the database cannot begin one.
+    pub(crate) async fn begin_if_free(&self) -> Result<Option<Tx>, sqlx::Error> {
+        Ok(self.0.db.begin_if_free().await?.map(|begun| self.transaction(begun)))
+    }
+
+    fn transaction(&self, (turn, inner): Begun) -> Tx {
+        Tx {
+            now: self.now(),
+            kit: self.clone(),
+            inner,
+            chain: None,
+            waiting: Vec::new(),
+            fresh: Vec::new(),
+            turn,
+        }
     }
 
     /// Signs where the chain stands, if anything was added since the last checkpoint.
@@ -129,10 +154,13 @@ impl Kit {
 
     fn log(&self, checkpoint: &Checkpoint) {
         if let Some(log) = &self.0.log {
-            log.lock().unwrap_or_else(PoisonError::into_inner).append(checkpoint);
+            log.append(checkpoint);
         }
     }
 }
+
+/// Records that wait to be written at most.
+const WAITING: usize = 64;
 
 /// A change of state and the journal records that tell it, together or not at all.
 ///
@@ -143,6 +171,8 @@ pub struct Tx {
     kit: Kit,
     inner: sqlx::Transaction<'static, sqlx::Any>,
     chain: Option<Chain>,
+    /// Records that have their place and are not written yet: many go down in one statement.
+    waiting: Vec<Placed>,
     fresh: Vec<Arc<StoredEvent>>,
     turn: OwnedMutexGuard<()>,
 }
@@ -160,7 +190,8 @@ impl Tx {
         &self.kit
     }
 
-    /// Journals something the server itself did or noticed; its place in the journal.
+    /// Journals something the server itself did or noticed; its place in the journal. Statements of this transaction
+    /// may not find it there yet: it is written with others, at the latest at the commit.
     ///
     /// `body` holds pseudonymous ids and hashes only: no name, no credential, no template.
     ///
@@ -169,9 +200,20 @@ impl Tx {
     pub async fn record(&mut self, kind: &str, body: &(impl Serialize + Sync)) -> Result<u64, sqlx::Error> {
         let body = serde_json::to_string(body).map_err(|error| sqlx::Error::Encode(error.into()))?;
         let now = self.now;
-        let event = self.chain().await?.own(kind, now, body);
-        let stored = self.append(vec![event]).await?;
-        Ok(stored[0].seq)
+        let chain = self.chain().await?;
+        let event = chain.own(kind, now, body);
+        let placed = chain.place(now, event);
+        let seq = placed.record.seq;
+        self.waiting.push(placed);
+        if self.waiting.len() >= WAITING {
+            self.write_down().await?;
+        }
+        Ok(seq)
+    }
+
+    /// Takes the journal's lock now, as the first record would: no other process writes to it before this one ends.
+    pub(crate) async fn lock(&mut self) -> Result<(), sqlx::Error> {
+        self.chain().await.map(drop)
     }
 
     /// Journals what others told. Their numbering is the caller's matter.
@@ -179,12 +221,20 @@ impl Tx {
         &mut self,
         events: Vec<NewEvent>,
     ) -> Result<Vec<Arc<StoredEvent>>, sqlx::Error> {
-        self.chain().await?;
-        let engine = self.engine();
-        let chain = self.chain.as_mut().expect("locked a line above");
-        let stored = chain.append(&mut self.inner, engine, self.now, events).await?;
-        self.fresh.extend(stored.iter().cloned());
+        let now = self.now;
+        let chain = self.chain().await?;
+        let placed: Vec<Placed> = events.into_iter().map(|event| chain.place(now, event)).collect();
+        let stored = placed.iter().map(|placed| Arc::clone(&placed.record)).collect();
+        self.waiting.extend(placed);
+        self.write_down().await?;
         Ok(stored)
+    }
+
+    async fn write_down(&mut self) -> Result<(), sqlx::Error> {
+        let engine = self.engine();
+        Chain::write(&mut self.inner, engine, &self.waiting).await?;
+        self.fresh.extend(self.waiting.drain(..).map(|placed| placed.record));
+        Ok(())
     }
 
     /// Commits, and only then tells the readers of the event stream what was journaled.
@@ -197,6 +247,7 @@ impl Tx {
 
     async fn finish(mut self, asked: bool) -> Result<(), sqlx::Error> {
         let mut signed = None;
+        self.write_down().await?;
         if let Some(mut chain) = self.chain.take() {
             signed = chain.checkpoint(&mut self.inner, self.kit.keys().signer(), self.now, asked).await?;
             chain.close(&mut self.inner).await?;
@@ -227,6 +278,7 @@ impl Tx {
     /// Sets a place to come back to with [`Self::back_to`]; one at a time.
     pub(crate) async fn savepoint(&mut self) -> Result<(Mark, usize), sqlx::Error> {
         let mark = self.chain().await?.mark();
+        self.write_down().await?;
         self.inner.execute("SAVEPOINT reaction").await?;
         Ok((mark, self.fresh.len()))
     }
@@ -239,6 +291,7 @@ impl Tx {
         self.inner.execute("ROLLBACK TO SAVEPOINT reaction").await?;
         self.release().await?;
         self.chain().await?.back_to(mark);
+        self.waiting.clear();
         self.fresh.truncate(fresh);
         Ok(())
     }

@@ -6,18 +6,22 @@
 use std::collections::VecDeque;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
 
 use sqlx::AnyPool;
 use tokio::sync::broadcast;
 use tokio::sync::broadcast::error::RecvError;
 
 use crate::journal::{StoredEvent, events_after, newest};
+use crate::problem::chain;
 
 /// Records a reader may fall behind.
 pub const RING: usize = 4096;
 /// Records a returning reader is given again at most; older ones are for the event search.
 pub const REPLAY: u64 = 10_000;
 const PAGE: u32 = 256;
+/// Between tries to read a journal that does not answer.
+const RETRY: Duration = Duration::from_secs(1);
 
 /// The stream of journaled events.
 #[derive(Clone, Debug)]
@@ -85,8 +89,8 @@ pub struct Reader {
 }
 
 impl Reader {
-    /// The next record, in the journal's order; `None` when this reader fell too far behind or the journal cannot
-    /// be read: begin again after the last one seen. May be dropped while waiting without losing a record.
+    /// The next record, in the journal's order; `None` when this reader fell too far behind: begin again after the last
+    /// one seen. A journal that cannot be read is waited for. May be dropped while waiting without losing a record.
     pub async fn next(&mut self) -> Option<Arc<StoredEvent>> {
         loop {
             if let Some(event) = self.held.pop_front() {
@@ -97,7 +101,14 @@ impl Reader {
                 return Some(event);
             }
             if self.last < self.until {
-                self.held.extend(events_after(&self.pool, self.last, PAGE).await.ok()?);
+                match events_after(&self.pool, self.last, PAGE).await {
+                    Ok(page) => self.held.extend(page),
+                    Err(error) => {
+                        tracing::debug!(error = %chain(&error), "the journal could not be read; trying again");
+                        tokio::time::sleep(RETRY).await;
+                        continue;
+                    }
+                }
                 if self.held.is_empty() {
                     self.until = self.last;
                 }

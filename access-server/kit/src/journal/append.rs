@@ -34,6 +34,14 @@ pub(crate) struct Chain {
     checkpointed: u64,
 }
 
+/// An event with its place in the chain.
+#[derive(Clone, Debug)]
+pub(crate) struct Placed {
+    pub(crate) record: Arc<StoredEvent>,
+    prev: Hash,
+    hash: Hash,
+}
+
 /// A place to come back to.
 #[derive(Clone, Debug)]
 pub(crate) struct Mark(Chain);
@@ -81,30 +89,27 @@ impl Chain {
         }
     }
 
-    /// Appends, many rows a statement.
-    pub(crate) async fn append(
-        &mut self,
+    /// Gives an event its place and its link; [`Self::write`] it before the transaction ends.
+    pub(crate) fn place(&mut self, received: Micros, event: NewEvent) -> Placed {
+        self.seq += 1;
+        let record = StoredEvent::placed(event, self.seq, received);
+        let prev = self.hash;
+        self.hash = record.hash(&prev);
+        Placed { record: Arc::new(record), prev, hash: self.hash }
+    }
+
+    /// Writes placed events down, many rows a statement.
+    pub(crate) async fn write(
         connection: &mut AnyConnection,
         engine: Engine,
-        received: Micros,
-        events: Vec<NewEvent>,
-    ) -> Result<Vec<Arc<StoredEvent>>, sqlx::Error> {
-        let mut stored = Vec::with_capacity(events.len());
-        let mut hashes = Vec::with_capacity(events.len() + 1);
-        hashes.push(self.hash);
-        for event in events {
-            self.seq += 1;
-            let record = StoredEvent::placed(event, self.seq, received);
-            self.hash = record.hash(&self.hash);
-            hashes.push(self.hash);
-            stored.push(Arc::new(record));
-        }
-        let mut from = 0;
-        while from < stored.len() {
-            let insert = Insert::fitting(engine, stored.len() - from);
+        mut links: &[Placed],
+    ) -> Result<(), sqlx::Error> {
+        while !links.is_empty() {
+            let insert = Insert::fitting(engine, links.len());
+            let (now, later) = links.split_at(insert.rows);
+            links = later;
             let mut query = sqlx::query(AssertSqlSafe(Arc::clone(&insert.sql)));
-            for row in from..from + insert.rows {
-                let record = &stored[row];
+            for Placed { record, prev, hash } in now {
                 query = query
                     .bind(record.seq.cast_signed())
                     .bind(record.received)
@@ -115,13 +120,12 @@ impl Chain {
                     .bind(record.at)
                     .bind(record.kind.as_str())
                     .bind(record.body.as_str())
-                    .bind(&hashes[row][..])
-                    .bind(&hashes[row + 1][..]);
+                    .bind(&prev[..])
+                    .bind(&hash[..]);
             }
             query.execute(&mut *connection).await?;
-            from += insert.rows;
         }
-        Ok(stored)
+        Ok(())
     }
 
     /// Signs where the chain stands when it has come far enough since the last time, or when asked to.

@@ -2,7 +2,7 @@
 
 use std::fs::{File, OpenOptions};
 use std::io::Write;
-use std::os::unix::fs::OpenOptionsExt;
+use std::os::unix::fs::{FileExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
 use ring::signature::{ED25519, Ed25519KeyPair, UnparsedPublicKey};
@@ -88,11 +88,12 @@ impl CheckpointLog {
     /// # Errors
     /// When it cannot be opened.
     pub fn open(path: &Path) -> std::io::Result<Self> {
-        let file = OpenOptions::new().append(true).create(true).mode(0o600).open(path)?;
+        let file = OpenOptions::new().read(true).append(true).create(true).mode(0o600).open(path)?;
         Ok(Self { path: path.to_owned(), file })
     }
 
-    pub(crate) fn append(&mut self, checkpoint: &Checkpoint) {
+    /// Blocks until it is on the disk.
+    pub(crate) fn append(&self, checkpoint: &Checkpoint) {
         let line = Line {
             number: checkpoint.number,
             seq: checkpoint.seq,
@@ -103,9 +104,33 @@ impl CheckpointLog {
         let mut line = serde_json::to_string(&line).expect("numbers and hex are JSON");
         line.push('\n');
         // The database holds the checkpoint too: the log's loss weakens a proof, it does not stop the journal.
-        if let Err(error) = self.file.write_all(line.as_bytes()) {
+        if let Err(error) = self.write(&line) {
             tracing::warn!(path = %self.path.display(), %error, "the checkpoint log could not be written");
         }
+    }
+
+    /// One program at a time: the command line appends beside a running server.
+    fn write(&self, line: &str) -> std::io::Result<()> {
+        self.file.lock()?;
+        let written = self.cut().and_then(|()| (&self.file).write_all(line.as_bytes()));
+        let kept = written.and_then(|()| self.file.sync_data());
+        self.file.unlock()?;
+        kept
+    }
+
+    /// Takes away the beginning of a line that a crash or a full disk left: the next one is not to stand behind it.
+    fn cut(&self) -> std::io::Result<()> {
+        let length = self.file.metadata()?.len();
+        let mut whole = length;
+        let mut last = [0];
+        while whole > 0 {
+            self.file.read_exact_at(&mut last, whole - 1)?;
+            if last == *b"\n" {
+                break;
+            }
+            whole -= 1;
+        }
+        if whole < length { self.file.set_len(whole) } else { Ok(()) }
     }
 
     /// Reads a log. A last line without an end was cut by a crash and is left out.
@@ -143,4 +168,29 @@ fn unhex(text: &str) -> Option<Vec<u8>> {
         return None;
     }
     (0..text.len()).step_by(2).map(|at| u8::from_str_radix(&text[at..at + 2], 16).ok()).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use ring::rand::SystemRandom;
+
+    use super::*;
+
+    #[test]
+    fn a_cut_line_costs_the_log_nothing_but_itself() {
+        let directory = tempfile::tempdir().expect("a temporary directory can be made");
+        let path = directory.path().join("checkpoints");
+        let key = Ed25519KeyPair::generate_pkcs8(&SystemRandom::new()).expect("the random source works");
+        let signer = Signer::new(Ed25519KeyPair::from_pkcs8(key.as_ref()).expect("made a line above"));
+        let log = CheckpointLog::open(&path).expect("the directory is writable");
+        let mut expected = Vec::new();
+        for number in 1..=3 {
+            let checkpoint = signer.sign(number, 10 * number, [7; 32], 5);
+            // As a write that found the disk full leaves it: before the first line, and after one.
+            (&log.file).write_all(b"{\"number\":1,\"seq").expect("there is room");
+            log.append(&checkpoint);
+            expected.push(checkpoint);
+            assert_eq!(CheckpointLog::read(&path).expect("every line is whole"), expected);
+        }
+    }
 }

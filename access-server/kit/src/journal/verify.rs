@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, HashMap};
 use std::fmt;
 
-use sqlx::{AnyPool, Row};
+use sqlx::{AnyConnection, AnyPool, Connection, Row};
 
 use super::checkpoint::Checkpoint;
 use super::read::record;
@@ -108,12 +108,20 @@ pub enum VerifyError {
     Database(#[from] sqlx::Error),
 }
 
-/// Walks the chain from its first record. `log` holds the checkpoints kept outside the database.
+/// Walks the chain from its first record. `log` holds the checkpoints kept outside the database, read before this is
+/// called. All of it is read as it stood at one moment: a server may go on writing meanwhile.
 ///
 /// # Errors
 /// When the database cannot be read; what is wrong with the journal itself is in the report.
 pub async fn verify(pool: &AnyPool, public_key: &[u8], log: &[Checkpoint]) -> Result<Report, VerifyError> {
-    let (checkpoints, finding) = signed(pool, public_key, log).await?;
+    let mut connection = pool.acquire().await?;
+    let begin = match connection.backend_name() {
+        "PostgreSQL" => "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY",
+        // SQLite's readers see the moment of their first statement.
+        _ => "BEGIN",
+    };
+    let mut moment = connection.begin_with(begin).await?;
+    let (checkpoints, finding) = signed(&mut moment, public_key, log).await?;
     let mut walk = Walk {
         expected: 1,
         hash: GENESIS,
@@ -122,7 +130,7 @@ pub async fn verify(pool: &AnyPool, public_key: &[u8], log: &[Checkpoint]) -> Re
         report: Report { records: 0, checkpoints: 0, signed_up_to: 0, finding: None },
     };
     loop {
-        let rows = sqlx::query(PAGE).bind((walk.expected - 1).cast_signed()).fetch_all(pool).await?;
+        let rows = sqlx::query(PAGE).bind((walk.expected - 1).cast_signed()).fetch_all(&mut *moment).await?;
         let Some(last) = rows.last() else { break };
         // A place below the first page, or one that does not move, would walk in a circle.
         let last: i64 = last.try_get(0)?;
@@ -136,18 +144,19 @@ pub async fn verify(pool: &AnyPool, public_key: &[u8], log: &[Checkpoint]) -> Re
     }
     walk.report.finding = match finding {
         Some(finding) => Some(finding),
-        None => walk.end(pool, log).await?,
+        None => walk.end(&mut moment, log).await?,
     };
     Ok(walk.report)
 }
 
 /// The database's checkpoints by the record they cover, and what is wrong with them as such.
 async fn signed(
-    pool: &AnyPool,
+    connection: &mut AnyConnection,
     public_key: &[u8],
     log: &[Checkpoint],
 ) -> Result<(BTreeMap<u64, Checkpoint>, Option<Finding>), sqlx::Error> {
-    let rows = sqlx::query_as::<_, (i64, i64, Vec<u8>, i64, Vec<u8>)>(CHECKPOINTS).fetch_all(pool).await?;
+    let rows =
+        sqlx::query_as::<_, (i64, i64, Vec<u8>, i64, Vec<u8>)>(CHECKPOINTS).fetch_all(connection).await?;
     let mut good = BTreeMap::new();
     let mut numbered = HashMap::new();
     let mut finding = None;
@@ -238,10 +247,14 @@ impl Walk {
     }
 
     /// What the checkpoints, the log and the head say about the journal's end.
-    async fn end(&self, pool: &AnyPool, log: &[Checkpoint]) -> Result<Option<Finding>, sqlx::Error> {
+    async fn end(
+        &self,
+        connection: &mut AnyConnection,
+        log: &[Checkpoint],
+    ) -> Result<Option<Finding>, sqlx::Error> {
         let last = self.expected - 1;
         let (head, kept) =
-            sqlx::query_as::<_, (i64, i64)>(HEAD).fetch_optional(pool).await?.unwrap_or((0, 0));
+            sqlx::query_as::<_, (i64, i64)>(HEAD).fetch_optional(connection).await?.unwrap_or((0, 0));
         let head = head.cast_unsigned();
         let proven = self.checkpoints.keys().copied().chain([head]).max().unwrap_or(0);
         if proven > last {

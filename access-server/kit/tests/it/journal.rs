@@ -60,6 +60,27 @@ async fn an_honest_chain_verifies() {
     }
 }
 
+/// `verify` may be run beside a server that writes.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_honest_chain_verifies_while_it_grows() {
+    for site in sites(&[]).await {
+        record(&site.kit, 1500).await;
+        let kit = site.kit.clone();
+        let writer = tokio::spawn(async move {
+            loop {
+                record(&kit, 1).await;
+                kit.checkpoint().await.unwrap();
+            }
+        });
+        for _ in 0..20 {
+            let report = walk(&site.kit).await;
+            assert_eq!(report.finding, None, "{:?}", site.database.engine);
+        }
+        writer.abort();
+        assert!(writer.await.unwrap_err().is_cancelled());
+    }
+}
+
 #[tokio::test]
 async fn what_is_not_committed_leaves_no_trace() {
     for site in sites(&[]).await {
