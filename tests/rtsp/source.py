@@ -16,10 +16,17 @@ Commands, one a line on stdin; FILE is a JPEG:
     print FILE [LEFT TOP RIGHT BOTTOM] a paper print of the head, with a white border, held before the gate;
                                        the four fractions say which part of the photograph is the head
     walk FILE                          the person comes nearer and to the middle within two seconds, and stays
+    crowd FILE FILE ...                several people at once, each as tall as the one before by three quarters
+    plain GREY                         nothing but one brightness, 0 to 255: a lens cap, the sun
+    hold                               no further frame; {"event": "held", "number": N}, of the last one pushed
+    go                                 frames again
+    size WIDTHxHEIGHT                  the stream goes on with frames of another size, and the scene
+    garble COUNT                       so many encoded frames are noise instead of H.264
     quit                               (or the end of stdin)
 """
 
 import argparse
+import functools
 import json
 import os
 import random
@@ -38,6 +45,7 @@ DECODE_SECONDS = 2
 DECODE_TRIES = 3
 HEAD = (0.2, 0.0, 0.8, 0.55)
 WALK_STEPS = 50
+NUMBER_BITS, SQUARE = 16, 16
 
 
 class Picture:
@@ -70,6 +78,7 @@ class Picture:
         rows = [line] * border + [side + row + side for row in self.rows] + [line] * border
         return Picture(width, self.height + 2 * border, rows)
 
+    @functools.cached_property
     def data(self):
         return b"".join(self.rows)
 
@@ -130,12 +139,12 @@ class Stage:
     def __init__(self, width, height):
         self.scene = gate_scene(width, height)
         self.lock = threading.Lock()
-        self.current = self.scene.data()
-        self.coming = []  # (picture bytes, the report of its first frame or None)
+        self.current = self.scene
+        self.coming = []  # (picture, the report of its first frame or None)
 
     def play(self, pictures, report):
         with self.lock:
-            self.coming = [(picture.data(), None) for picture in pictures]
+            self.coming = [(picture, None) for picture in pictures]
             self.coming[0] = (self.coming[0][0], report)
 
     def next(self):
@@ -165,6 +174,18 @@ class Stage:
             face = photograph(rest[0], int(tall / (head[3] - head[1]))).part(*head)
             paper = face.bordered(tall // 10, (244, 242, 240))
             return [self.scene.paste(paper, (width - paper.width) // 2, (height - paper.height) // 2)]
+        if command == "crowd" and rest:
+            scene, tall, left = self.scene, height, 0
+            for path in rest:
+                # The middle of the photograph alone, so that everybody has room.
+                person = photograph(path, tall // 2 * 2).part(0.2, 0, 0.8, 1)
+                scene, left, tall = scene.paste(person, left, height - person.height), left + person.width, tall * 3 // 4
+            return [scene]
+        if command == "plain" and len(rest) == 1 and rest[0].isdigit() and int(rest[0]) < 256:
+            return [Picture(width, height, [bytes([int(rest[0])]) * (3 * width)] * height)]
+        if command == "size" and len(rest) == 1:
+            self.scene = gate_scene(*size_of(rest[0]))
+            return [self.scene]
         if command == "walk" and len(rest) == 1:
             steps = []
             for step in range(WALK_STEPS):
@@ -182,15 +203,15 @@ class Camera:
     def __init__(self, stage, options):
         self.stage, self.options = stage, options
         self.sources, self.lock = [], threading.Lock()
-        size = len(stage.current)
-        mask = int.from_bytes(bytes([(1 << options.noise) - 1]) * size, "little")
-        # Sensor noise: the lowest bits of every sample are random, as big integers because there is no numpy here.
-        rand = random.Random(7)
-        self.noise = [int.from_bytes(rand.randbytes(size), "little") & mask for _ in range(8)]
-        self.keep = int.from_bytes(b"\xff" * size, "little") ^ mask
+        self.going, self.number, self.garbled = threading.Event(), 0, 0
+        self.going.set()
+        self.rand = random.Random(7)
+        self.size = None
 
     def configure(self, _factory, media):
         source = media.get_element().get_by_name("src")
+        encoded = media.get_element().get_by_name("encoder").get_static_pad("src")
+        encoded.add_probe(Gst.PadProbeType.BUFFER, self.garble)
         with self.lock:
             self.sources.append(source)
         media.connect("unprepared", lambda _media: self.forget(source))
@@ -199,37 +220,100 @@ class Camera:
         with self.lock:
             self.sources = [other for other in self.sources if other is not source]
 
+    def garble(self, pad, info):
+        """Puts noise of the same length in place of an encoded frame, behind its start code."""
+        if self.garbled <= 0:
+            return Gst.PadProbeReturn.OK
+        self.garbled -= 1
+        frame = info.get_buffer()
+        noise = Gst.Buffer.new_wrapped(b"\0\0\0\1\x65" + self.rand.randbytes(max(64, frame.get_size() - 5)))
+        noise.pts, noise.dts, noise.duration = frame.pts, frame.dts, frame.duration
+        pad.get_peer().chain(noise)
+        return Gst.PadProbeReturn.DROP
+
+    def noise_for(self, size):
+        """Sensor noise: the lowest bits of every sample are random, as big integers because there is no numpy here."""
+        self.size = size
+        mask = int.from_bytes(bytes([(1 << self.options.noise) - 1]) * size, "little")
+        self.noise = [int.from_bytes(self.rand.randbytes(size), "little") & mask for _ in range(8)]
+        self.keep = int.from_bytes(b"\xff" * size, "little") ^ mask
+
+    def frame(self, picture):
+        """The bytes of the next frame."""
+        data = picture.data
+        if self.options.noise:
+            if self.size != len(data):
+                self.noise_for(len(data))
+            noisy = int.from_bytes(data, "little") & self.keep | self.noise[self.number % len(self.noise)]
+            data = noisy.to_bytes(len(data), "little")
+        if self.options.numbered:
+            bits = [self.number >> bit & 1 for bit in range(NUMBER_BITS)]
+            line = b"".join((b"\xff" if bit else b"\0") * (3 * SQUARE) for bit in bits)
+            numbered = bytearray(data)
+            for y in range(SQUARE):
+                numbered[y * picture.width * 3 : y * picture.width * 3 + len(line)] = line
+            data = bytes(numbered)
+        return data
+
+    def hold(self):
+        """No frame after the one that is being pushed; returns its number."""
+        with self.lock:
+            self.going.clear()
+            return self.number
+
     def run(self):
         period = 1.0 / self.options.fps
         due = time.monotonic()
-        count, size = 0, len(self.stage.current)
         while True:
             due = max(due + period, time.monotonic() - period)
             time.sleep(max(0.0, due - time.monotonic()))
-            data, report = self.stage.next()
-            if self.options.noise:
-                noisy = int.from_bytes(data, "little") & self.keep | self.noise[count % len(self.noise)]
-                data = noisy.to_bytes(size, "little")
-            count += 1
+            self.going.wait()
             with self.lock:
+                if not self.going.is_set():
+                    continue
+                picture, report = self.stage.next()
+                self.number += 1
                 sources = list(self.sources)
+            data, shape = self.frame(picture), Gst.Caps.from_string(caps(picture, self.options.fps))
             utc, mono = time.time_ns() // 1000, time.monotonic_ns() // 1000
             for source in sources:
+                source.set_property("caps", shape)
                 source.emit("push-buffer", Gst.Buffer.new_wrapped(data))
             if report is not None:
                 say({**report, "utc_us": utc, "mono_us": mono, "viewers": len(sources)})
+
+
+def caps(picture, fps):
+    return f"video/x-raw,format=BGR,width={picture.width},height={picture.height},framerate={fps}/1"
+
+
+def size_of(text):
+    """Width and height, multiples of four; Refused where there are none."""
+    parts = text.split("x")
+    if len(parts) != 2 or not all(part.isdigit() and 64 <= int(part) <= 4096 for part in parts):
+        raise Refused("a size is WIDTHxHEIGHT, 64 to 4096 each")
+    return tuple(int(part) // 4 * 4 for part in parts)
 
 
 def say(report):
     print(json.dumps(report), flush=True)
 
 
-def obey(stage, loop):
+def obey(stage, camera, loop):
     for line in sys.stdin:
         words = line.split()
         if words == ["quit"]:
             break
         if not words:
+            continue
+        if words == ["hold"]:
+            say({"event": "held", "number": camera.hold()})
+            continue
+        if words == ["go"]:
+            camera.going.set()
+            continue
+        if words[0] == "garble" and len(words) == 2 and words[1].isdigit():
+            camera.garbled = int(words[1])
             continue
         try:
             pictures = stage.compose(words)
@@ -248,20 +332,25 @@ def main():
     parser.add_argument("--port", type=int, default=0, help="0: the system chooses")
     parser.add_argument("--size", default="640x480")
     parser.add_argument("--fps", type=int, default=25)
+    parser.add_argument(
+        "--numbered", action="store_true", help="number each frame by 16 black or white squares, the lowest bit first"
+    )
     parser.add_argument("--noise", type=int, default=2, choices=range(0, 5), help="random low bits of each sample")
     options = parser.parse_args()
-    width, height = (int(number) // 4 * 4 for number in options.size.split("x"))
+    try:
+        size = size_of(options.size)
+    except Refused as reason:
+        sys.exit(str(reason))
 
     Gst.init(None)
-    stage = Stage(width, height)
+    stage = Stage(*size)
     camera = Camera(stage, options)
     factory = GstRtspServer.RTSPMediaFactory()
     factory.set_launch(
         "( appsrc name=src is-live=true format=time do-timestamp=true block=false max-buffers=2 leaky-type=downstream "
-        f"caps=video/x-raw,format=BGR,width={width},height={height},framerate={options.fps}/1 "
-        "! videoconvert ! video/x-raw,format=I420 "
-        f"! x264enc tune=zerolatency speed-preset=ultrafast key-int-max={options.fps} bitrate=4000 threads=1 "
-        "! rtph264pay name=pay0 pt=96 config-interval=-1 )"
+        f"caps={caps(stage.scene, options.fps)} ! videoconvert ! video/x-raw,format=I420 "
+        f"! x264enc name=encoder tune=zerolatency speed-preset=ultrafast key-int-max={options.fps} bitrate=4000 threads=1 "
+        "! video/x-h264,stream-format=byte-stream ! rtph264pay name=pay0 pt=96 config-interval=-1 )"
     )
     factory.set_shared(True)
     factory.set_latency(0)
@@ -274,7 +363,7 @@ def main():
     if server.attach(None) == 0:
         sys.exit(f"port {options.port} is in use")
     threading.Thread(target=camera.run, daemon=True).start()
-    threading.Thread(target=obey, args=(stage, loop), daemon=True).start()
+    threading.Thread(target=obey, args=(stage, camera, loop), daemon=True).start()
     print(f"ready rtsp://127.0.0.1:{server.get_bound_port()}/cam", flush=True)
     try:
         loop.run()
