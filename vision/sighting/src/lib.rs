@@ -6,12 +6,14 @@
 //! it once a frame; the server may use [`Refusal`] to word why a photograph was not accepted.
 
 mod face;
+mod lane;
 mod policy;
 mod quality;
 mod track;
 mod watch;
 
 pub use face::{Face, Frame, Point, Rect};
+pub use lane::{Claims, Lane};
 pub use policy::Policy;
 pub use quality::{Limits, Measures, Quality, Refusal, assess, the_one_face};
 pub use track::{Track, Tracker};

@@ -8,10 +8,15 @@ use serde::{Deserialize, Serialize};
 pub struct Policy {
     /// People followed at once at most; further faces, the smallest, are not followed.
     pub most_tracks: usize,
+    /// A face narrower than this part of the widest one stands behind it, and is not looked at until its turn: the door
+    /// opens for whoever stands before it, not for somebody in the queue.
+    pub behind: f32,
     /// Least overlap (intersection over union) with where a face was expected, for it to be the same one.
     pub same_overlap: f32,
-    /// A face not seen for this long is gone.
+    /// A face that was looked for and not seen for this long is gone.
     pub gone_after_ms: u64,
+    /// A face is gone too when nobody looked for this long.
+    pub unwatched_ms: u64,
     /// Mean probability of a living face that counts as live.
     pub live_from: f32,
     /// Frames that must be checked before anything is called live.
@@ -28,14 +33,20 @@ pub struct Policy {
     pub recheck_ms: u64,
     /// A person still there, not granted, is reported again after this long.
     pub again_ms: u64,
+    /// When the door was released for everybody in view, faces are looked for this often instead of in every frame.
+    pub settled_ms: u64,
+    /// For this long after a camera last saw a person no other camera speaks for them.
+    pub claim_ms: u64,
 }
 
 impl Default for Policy {
     fn default() -> Self {
         Self {
             most_tracks: 8,
+            behind: 0.75,
             same_overlap: 0.25,
             gone_after_ms: 600,
+            unwatched_ms: 2_000,
             live_from: 0.6,
             live_frames: 2,
             spoof_frames: 3,
@@ -44,6 +55,8 @@ impl Default for Policy {
             better: 1.2,
             recheck_ms: 500,
             again_ms: 3_000,
+            settled_ms: 120,
+            claim_ms: 2_000,
         }
     }
 }

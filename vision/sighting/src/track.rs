@@ -14,6 +14,8 @@ pub struct Track {
     velocity: (f32, f32),
     /// When it was last seen.
     pub seen: u64,
+    /// Frames looked at since then, all without it.
+    missed: u32,
 }
 
 /// Follows faces by overlap with where they are expected. Holds [`Policy::most_tracks`] at most.
@@ -26,7 +28,7 @@ pub struct Tracker {
 impl Tracker {
     /// Takes the faces of one frame; says for each which track it belongs to. `None`: there was no room to follow it.
     pub fn frame(&mut self, now: u64, faces: &[Face], policy: &Policy) -> Vec<Option<u64>> {
-        self.tracks.retain(|track| now.saturating_sub(track.seen) < policy.gone_after_ms * 1_000);
+        self.tracks.retain(|track| !track.gone(now, policy));
         let mut pairs: Vec<(f32, usize, usize)> = Vec::new();
         for (at, track) in self.tracks.iter().enumerate() {
             let expected = track.expected(now);
@@ -47,6 +49,9 @@ impl Tracker {
                 of_face[index] = Some(self.tracks[at].id);
                 self.tracks[at].follow(now, faces[index].rect);
             }
+        }
+        for (track, _) in self.tracks.iter_mut().zip(&taken).filter(|(_, taken)| !**taken) {
+            track.missed = track.missed.saturating_add(1);
         }
         let mut new: Vec<usize> = (0..faces.len()).filter(|&index| of_face[index].is_none()).collect();
         new.sort_by(|&a, &b| faces[b].rect.area().total_cmp(&faces[a].rect.area()));
@@ -71,12 +76,19 @@ impl Tracker {
 
     fn start(&mut self, now: u64, rect: Rect) -> u64 {
         self.last_id += 1;
-        self.tracks.push(Track { id: self.last_id, rect, velocity: (0.0, 0.0), seen: now });
+        self.tracks.push(Track { id: self.last_id, rect, velocity: (0.0, 0.0), seen: now, missed: 0 });
         self.last_id
     }
 }
 
 impl Track {
+    /// Somebody is gone when they were looked for and not there. A machine so busy that it did not look has seen nobody
+    /// leave: at a second a frame everybody would be somebody new in each, and nobody ever known.
+    fn gone(&self, now: u64, policy: &Policy) -> bool {
+        let after = if self.missed > 0 { policy.gone_after_ms } else { policy.unwatched_ms };
+        now.saturating_sub(self.seen) >= after.max(policy.gone_after_ms) * 1_000
+    }
+
     fn expected(&self, now: u64) -> Rect {
         let seconds = now.saturating_sub(self.seen) as f32 / 1e6;
         Rect {
@@ -96,5 +108,6 @@ impl Track {
         }
         self.rect = rect;
         self.seen = now;
+        self.missed = 0;
     }
 }

@@ -123,9 +123,17 @@ impl Watch {
         !self.tracker.tracks().is_empty()
     }
 
+    /// Whether the door was released for everybody in view: then not every frame matters.
+    pub fn settled(&self) -> bool {
+        let granted = |id: &u64| {
+            self.people.get(id).is_some_and(|person| matches!(person.phase, Phase::Granted { .. }))
+        };
+        self.busy() && self.tracker.tracks().iter().all(|track| granted(&track.id))
+    }
+
     /// Takes the faces of one frame and how good each look is; names the one to examine.
     ///
-    /// Who was not reported yet comes first, then the larger face.
+    /// Faces behind another are left out ([`Policy::behind`]). Who was not reported yet comes first, then the larger face.
     ///
     /// # Panics
     /// If there are not as many looks as faces.
@@ -135,9 +143,11 @@ impl Watch {
         let followed = self.tracker.tracks();
         self.people.retain(|id, _| followed.iter().any(|track| track.id == *id));
         let policy = self.policy;
+        let front = policy.behind * widest(faces, looks);
         let (_, index, examine, quality) = tracks
             .into_iter()
             .enumerate()
+            .filter(|(index, _)| faces[*index].rect.width >= front)
             .filter_map(|(index, track)| Some((index, track?, looks[index].ok()?)))
             .filter_map(|(index, track, quality)| {
                 let person = self.people.get(&track);
@@ -176,6 +186,16 @@ impl Watch {
         let say = person.speak(now, track, &policy);
         self.people.insert(track, person);
         say
+    }
+
+    /// What was last said of this track did not reach anybody: it is said again with the next look.
+    pub fn unsaid(&mut self, track: u64) {
+        if let Some(person) = self.people.get_mut(&track)
+            && let Phase::Said { at, .. } = &mut person.phase
+        {
+            *at = 0;
+            person.compared = None;
+        }
     }
 
     /// The door was released for this track: nothing more is said of it unless somebody else takes its place.
@@ -353,6 +373,13 @@ fn improves(last: &Say, identity: &Identity, liveness: &Judged) -> bool {
         }
         (_, Identity::Unknown { .. }) => life,
     }
+}
+
+/// Width of the nearest face, in pixels, however badly it is seen: who turns away before the door does not open it to the
+/// person behind. What may be no face at all does not count.
+fn widest(faces: &[Face], looks: &[Result<Quality, Refusal>]) -> f32 {
+    let sure = faces.iter().zip(looks).filter(|(_, look)| !matches!(look, Err(Refusal::Unsure { .. })));
+    sure.map(|(face, _)| face.rect.width).fold(0.0, f32::max)
 }
 
 fn higher(a: Option<f32>, b: Option<f32>) -> Option<f32> {

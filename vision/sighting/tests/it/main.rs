@@ -1,5 +1,6 @@
 //! The laws of looking and speaking.
 
+mod lanes;
 mod quality;
 mod tracking;
 mod watching;

@@ -64,12 +64,28 @@ fn two_people_side_by_side_stay_two() {
 }
 
 #[test]
-fn who_was_gone_for_long_is_somebody_new() {
-    let policy = Policy::default();
+fn who_was_looked_for_in_vain_for_long_is_somebody_new() {
+    let (policy, place) = (Policy::default(), face(100.0, 100.0, 80.0));
+    let long = policy.gone_after_ms * MILLISECOND;
     let mut tracker = Tracker::default();
-    let first = tracker.frame(0, &[face(100.0, 100.0, 80.0)], &policy);
-    let again = tracker.frame(policy.gone_after_ms * MILLISECOND, &[face(100.0, 100.0, 80.0)], &policy);
-    assert_ne!(first, again);
+    let first = tracker.frame(0, &[place], &policy);
+    tracker.frame(1, &[], &policy);
+    assert_eq!(tracker.frame(long - 1, &[place], &policy), first, "not long enough");
+    tracker.frame(long, &[], &policy);
+    assert_ne!(tracker.frame(2 * long - 1, &[place], &policy), first);
+}
+
+#[test]
+fn a_machine_that_looks_seldom_still_knows_whom_it_saw() {
+    let (policy, place) = (Policy::default(), face(100.0, 100.0, 80.0));
+    let slow = policy.unwatched_ms * MILLISECOND - 1;
+    let mut tracker = Tracker::default();
+    let first = tracker.frame(0, &[place], &policy);
+    for frame in 1..5 {
+        assert_eq!(tracker.frame(frame * slow, &[place], &policy), first, "nobody saw them leave");
+    }
+    let gap = policy.unwatched_ms * MILLISECOND;
+    assert_ne!(tracker.frame(4 * slow + gap, &[place], &policy), first, "but not for ever");
 }
 
 #[test]

@@ -62,6 +62,15 @@ fn a_known_living_person_is_reported_with_the_second_usable_frame() {
 }
 
 #[test]
+fn at_a_second_a_frame_somebody_is_known_all_the_same() {
+    let mut scene = Scene::new(Policy::default());
+    scene.frame(0.95, known(7));
+    scene.now += 1_000 * MILLISECOND;
+    let said = scene.frame(0.95, known(7)).1.expect("two frames are two frames");
+    assert!(said.identity == known(7) && said.liveness.live);
+}
+
+#[test]
 fn one_frame_is_enough_when_the_site_says_so() {
     let mut scene = Scene::new(Policy { live_frames: 1, ..Policy::default() });
     assert!(scene.frame(0.95, known(7)).1.is_some());
@@ -120,6 +129,32 @@ fn a_granted_track_stays_silent_but_somebody_who_takes_its_place_does_not() {
     let said = scene.frames(80, 0.95, known(8));
     assert_eq!(said[0].identity, known(8));
     assert_ne!(said[0].track, first.track, "another person, another track");
+}
+
+#[test]
+fn not_every_frame_matters_once_the_door_was_released_for_everybody() {
+    let mut scene = Scene::new(Policy::default());
+    assert!(!scene.watch.settled(), "nobody is there");
+    let first = scene.frames(2, 0.95, known(7))[0];
+    assert!(!scene.watch.settled(), "said, not yet granted");
+    scene.watch.granted(first.track);
+    scene.frame(0.95, known(7));
+    assert!(scene.watch.settled());
+    let somebody = face(20.0, 100.0, 80.0);
+    scene.watch.frame(scene.now + GAP, &[face(200.0, 100.0, 80.0), somebody], &[Ok(scene.look()); 2]);
+    assert!(!scene.watch.settled(), "somebody else came");
+}
+
+#[test]
+fn what_reached_nobody_is_said_again_at_once() {
+    let mut scene = Scene::new(Policy::default());
+    scene.now = 10_000 * MILLISECOND;
+    let first = scene.frames(2, 0.95, known(7))[0];
+    assert!(scene.frame(0.95, known(7)).1.is_none());
+    scene.watch.unsaid(first.track);
+    let again = scene.frame(0.95, known(7)).1.expect("said again");
+    assert_eq!((again.track, again.look, again.identity), (first.track, 2, known(7)));
+    assert!(scene.frame(0.95, known(7)).1.is_none(), "once");
 }
 
 #[test]
