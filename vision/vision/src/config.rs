@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
-use sighting::{Limits, Policy};
+use sighting::{Lane, Limits, Policy};
 use thiserror::Error;
 use toml::Spanned;
 
@@ -76,6 +76,9 @@ pub struct Camera {
     pub usb: Option<u32>,
     /// A film, a picture, or a folder of pictures, shown over and over.
     pub file: Option<PathBuf>,
+    /// The part of its picture before this lane; who stands outside is another lane's.
+    #[serde(default)]
+    pub lane: Lane,
     /// Whom its sightings go to.
     pub controller: Controller,
 }
@@ -251,6 +254,10 @@ impl Config {
             if camera.user.as_deref().is_some_and(|user| !plain(user)) {
                 return Err(fault("user: no quotes, backslashes or control characters"));
             }
+            let Lane { left, right } = camera.lane;
+            if !(0.0 <= left && left < right && right <= 1.0) {
+                return Err(fault("lane: 0 <= left < right <= 1"));
+            }
             if camera.controller.address.rsplit_once(':').is_none_or(|(_, port)| port.parse::<u16>().is_err())
             {
                 return Err(fault("controller.address: must be host:port"));
@@ -264,6 +271,8 @@ impl Config {
             ("recognition.workers: 1 to 16", (1..=16).contains(&it.workers)),
             ("recognition.bystander: 0 to 1", (0.0..=1.0).contains(&it.bystander)),
             ("watch.most_tracks: 1 to 32", (1..=32).contains(&self.watch.most_tracks)),
+            ("watch.behind: 0 to 1", (0.0..=1.0).contains(&self.watch.behind)),
+            ("watch.settled_ms: below gone_after_ms", self.watch.settled_ms < self.watch.gone_after_ms),
             ("watch.live_from: 0 to 1", (0.0..=1.0).contains(&self.watch.live_from)),
             ("watch.live_frames: 1 to 8", (1..=8).contains(&self.watch.live_frames)),
             ("watch.spoof_frames: 1 to 8", (1..=8).contains(&self.watch.spoof_frames)),

@@ -1,25 +1,26 @@
-//! How well faces are told apart on a set of labelled photographs: an error table that names its set and size.
+//! How well faces are told apart, and attacks from people, on a set of labelled photographs: a table that names its set
+//! and size, with counts.
 //!
 //! Who is on a photograph is said by its folder, or, for photographs in the folder itself, by the file's name up to the
 //! first digit, `_`, `-` or `.`: `ada.jpg`, `ada2.jpg` and `ada_left.jpg` are the same person.
+
+mod recognition;
+mod table;
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use anyhow::{Context as _, Result, bail};
 use gallery::Template;
+use opencv::core::MatTraitConst as _;
 use serde::Serialize;
-use sighting::{Limits, Policy, assess, the_one_face};
+use sighting::{Face, Limits, Policy, assess, the_one_face};
 
+use crate::attacks::{KINDS, covered_mouth};
 use crate::capture::is_still;
-use crate::look::{Networks, measure};
+use crate::look::{Networks, Picture, measure};
 use crate::photograph::decode;
-use crate::prints::{KINDS, held_up};
-
-const THRESHOLDS: [f32; 7] = [0.30, 0.363, 0.40, 0.45, 0.50, 0.55, 0.60];
-/// Fewer trials than this give no rate worth the name: with no error in 300, the true rate may still be 1 % (the "rule
-/// of 3").
-const FEW: usize = 300;
+use recognition::Recognition;
 
 /// What to measure.
 #[derive(Debug, clap::Args)]
@@ -32,6 +33,9 @@ pub struct Arguments {
     /// Longer side, in pixels, of the picture in which faces are sought.
     #[arg(long, default_value_t = 640)]
     pub detect_size: u32,
+    /// Recognition alone: no attacks are drawn.
+    #[arg(long)]
+    pub no_attacks: bool,
     /// JSON instead of a table.
     #[arg(long)]
     pub json: bool,
@@ -45,11 +49,7 @@ struct Report {
     people: usize,
     usable: usize,
     refused: Vec<Refused>,
-    genuine_pairs: usize,
-    impostor_pairs: usize,
-    rows: Vec<Row>,
-    least_genuine: Option<f32>,
-    greatest_impostor: Option<f32>,
+    recognition: Recognition,
     liveness: Liveness,
     /// Median processor time of one thread for one face, in milliseconds.
     cpu_ms: Stages,
@@ -61,21 +61,27 @@ struct Refused {
     reason: String,
 }
 
-/// Errors at one threshold: counts, not rates.
-#[derive(Debug, Serialize)]
-struct Row {
-    threshold: f32,
-    false_non_matches: usize,
-    false_matches: usize,
-}
-
+/// Presentation attack detection in the words of ISO/IEC 30107-3, over one frame.
 #[derive(Debug, Serialize)]
 struct Liveness {
+    /// Least probability that counts as living.
     threshold: f32,
-    photographs: usize,
-    called_not_live: usize,
-    drawn_prints: usize,
-    prints_called_live: usize,
+    /// Bona fide presentations: the photographs as they are. Their error is BPCER.
+    photographs: Presentations,
+    /// Bona fide presentations with the mouth covered.
+    covered: Presentations,
+    /// For each kind of attack; the error is APCER.
+    attacks: Vec<(&'static str, Presentations)>,
+}
+
+/// How presentations of one kind went.
+#[derive(Debug, Default, Clone, Copy, Serialize)]
+struct Presentations {
+    shown: usize,
+    /// No face was found, or its look would not do: neither living nor not, and no passage either way.
+    no_response: usize,
+    /// Of the rest: called what they are not.
+    wrong: usize,
 }
 
 #[derive(Debug, Default, Serialize)]
@@ -91,6 +97,28 @@ struct Photograph {
     path: PathBuf,
 }
 
+/// One face, whose it is, and its template; with the mouth covered too, where a face was still found.
+struct Sample<'a> {
+    label: &'a str,
+    template: Template,
+    covered: Option<Template>,
+}
+
+/// A photograph with a usable face on it.
+struct Portrait<'a> {
+    label: &'a str,
+    picture: Picture,
+    face: Face,
+}
+
+struct Measuring<'a> {
+    networks: &'a mut Networks,
+    limits: Limits,
+    live_from: f32,
+    times: [Vec<Duration>; 3],
+    liveness: Liveness,
+}
+
 /// Measures and prints.
 ///
 /// # Errors
@@ -99,150 +127,147 @@ pub fn run(arguments: &Arguments) -> Result<()> {
     opencv::core::set_num_threads(1)?;
     let mut networks = Networks::load(&arguments.models, arguments.detect_size)?;
     let photographs = photographs(&arguments.folder)?;
-    let report = measure_all(&mut networks, &arguments.folder, &photographs)?;
+    let report = measure_all(&mut networks, arguments, &photographs)?;
     if arguments.json {
         println!("{}", serde_json::to_string(&report)?);
     } else {
-        print(&report);
+        print!("{report}");
     }
     Ok(())
 }
 
-fn measure_all(networks: &mut Networks, folder: &Path, photographs: &[Photograph]) -> Result<Report> {
-    let (limits, policy) = (Limits::default(), Policy::default());
-    let mut seen: Vec<(&str, Template)> = Vec::new();
-    let mut refused = Vec::new();
-    let mut liveness = Liveness {
-        threshold: policy.live_from,
-        photographs: 0,
-        called_not_live: 0,
-        drawn_prints: 0,
-        prints_called_live: 0,
+fn measure_all(networks: &mut Networks, arguments: &Arguments, photographs: &[Photograph]) -> Result<Report> {
+    let live_from = Policy::default().live_from;
+    let mut measuring = Measuring {
+        networks,
+        limits: Limits::default(),
+        live_from,
+        times: Default::default(),
+        liveness: Liveness {
+            threshold: live_from,
+            photographs: Presentations::default(),
+            covered: Presentations::default(),
+            attacks: KINDS.iter().map(|kind| (kind.name(), Presentations::default())).collect(),
+        },
     };
-    let mut times: [Vec<Duration>; 3] = Default::default();
+    let (mut samples, mut refused) = (Vec::new(), Vec::new());
+    // The last photograph, and the last one of somebody else: who wears the masks.
+    let (mut last, mut other): (Option<Portrait<'_>>, Option<Portrait<'_>>) = (None, None);
     for photograph in photographs {
-        let mut refuse =
-            |reason: String| refused.push(Refused { photograph: photograph.name.clone(), reason });
-        let bytes = std::fs::read(&photograph.path)
-            .with_context(|| format!("{} cannot be read", photograph.path.display()))?;
-        let picture = match decode(&bytes) {
-            Ok(picture) => picture,
+        let portrait = match measuring.portrait(photograph)? {
+            Ok(portrait) => portrait,
             Err(reason) => {
-                refuse(format!("{reason:?}"));
+                refused.push(Refused { photograph: photograph.name.clone(), reason });
                 continue;
             }
         };
-        let faces = timed(&mut times[0], || networks.detector.faces(&picture))?;
-        let face = match the_one_face(&faces, 0.4) {
-            Ok(face) => *face,
-            Err(reason) => {
-                refuse(format!("{reason:?}"));
-                continue;
-            }
-        };
-        let size = sighting::Frame {
-            width: opencv::prelude::MatTraitConst::cols(&picture).unsigned_abs(),
-            height: opencv::prelude::MatTraitConst::rows(&picture).unsigned_abs(),
-        };
-        if let Err(reason) = assess(&face, &measure(&picture, &face)?, size, &limits) {
-            refuse(format!("{reason:?}"));
-            continue;
+        if last.as_ref().is_some_and(|last| last.label != portrait.label) {
+            other = last.take();
         }
-        let live = timed(&mut times[1], || networks.liveness.probability(&picture, &face))?;
-        liveness.photographs += 1;
-        liveness.called_not_live += usize::from(live < policy.live_from);
-        if live < policy.live_from {
-            tracing::debug!(photograph = %photograph.name, live, "called not live");
+        if !arguments.no_attacks {
+            measuring.attack(&portrait, other.as_ref())?;
         }
-        for kind in &KINDS {
-            if let Some(scene) = held_up(&picture, &face, kind)?
-                && let Some(on_paper) = networks.detector.faces(&scene)?.first()
-            {
-                liveness.drawn_prints += 1;
-                let live = networks.liveness.probability(&scene, on_paper)?;
-                if live >= policy.live_from {
-                    liveness.prints_called_live += 1;
-                    tracing::debug!(photograph = %photograph.name, ?kind, live, "called live");
-                }
-            }
+        match measuring.sample(&portrait)? {
+            Some(sample) => samples.push(sample),
+            None => refused.push(Refused {
+                photograph: photograph.name.clone(),
+                reason: "its template has no direction".to_owned(),
+            }),
         }
-        match timed(&mut times[2], || networks.embedder.template(&picture, &face))? {
-            Some(template) => seen.push((photograph.label.as_str(), template)),
-            None => refuse("no direction".to_owned()),
-        }
-    }
-    let (mut genuine, mut impostor) = (Vec::new(), Vec::new());
-    for (at, (label, template)) in seen.iter().enumerate() {
-        for (other_label, other) in &seen[..at] {
-            let pairs = if label == other_label { &mut genuine } else { &mut impostor };
-            pairs.push(template.cosine(other));
-        }
+        last = Some(portrait);
     }
     let mut labels: Vec<&str> = photographs.iter().map(|photograph| photograph.label.as_str()).collect();
     labels.sort_unstable();
     labels.dedup();
-    let [detect, live, embed] = times.map(median);
+    let [detect, liveness, embed] = measuring.times.map(median);
     Ok(Report {
-        set: folder.display().to_string(),
+        set: arguments.folder.display().to_string(),
         photographs: photographs.len(),
         people: labels.len(),
-        usable: seen.len(),
+        usable: samples.len(),
         refused,
-        genuine_pairs: genuine.len(),
-        impostor_pairs: impostor.len(),
-        rows: THRESHOLDS
-            .into_iter()
-            .map(|threshold| Row {
-                threshold,
-                false_non_matches: genuine.iter().filter(|cosine| **cosine < threshold).count(),
-                false_matches: impostor.iter().filter(|cosine| **cosine >= threshold).count(),
-            })
-            .collect(),
-        least_genuine: genuine.into_iter().reduce(f32::min),
-        greatest_impostor: impostor.into_iter().reduce(f32::max),
-        liveness,
-        cpu_ms: Stages { detect, liveness: live, embed },
+        recognition: Recognition::of(&samples),
+        liveness: measuring.liveness,
+        cpu_ms: Stages { detect, liveness, embed },
     })
 }
 
-fn print(report: &Report) {
-    let Report { set, photographs, people, usable, genuine_pairs, impostor_pairs, .. } = report;
-    println!("Set: {set}, {photographs} photographs of {people} people, {usable} usable");
-    for Refused { photograph, reason } in &report.refused {
-        println!("  refused: {photograph}: {reason}");
+impl Measuring<'_> {
+    /// The one face of a photograph, or why it is not used.
+    fn portrait<'p>(&mut self, photograph: &'p Photograph) -> Result<Result<Portrait<'p>, String>> {
+        let bytes = std::fs::read(&photograph.path)
+            .with_context(|| format!("{} cannot be read", photograph.path.display()))?;
+        let picture = match decode(&bytes) {
+            Ok(picture) => picture,
+            Err(reason) => return Ok(Err(format!("{reason:?}"))),
+        };
+        let faces = timed(&mut self.times[0], || self.networks.detector.faces(&picture))?;
+        let face = match the_one_face(&faces, 0.4) {
+            Ok(face) => *face,
+            Err(reason) => return Ok(Err(format!("{reason:?}"))),
+        };
+        if let Err(reason) = assess(&face, &measure(&picture, &face)?, size(&picture), &self.limits) {
+            return Ok(Err(format!("{reason:?}")));
+        }
+        let live = timed(&mut self.times[1], || self.networks.liveness.probability(&picture, &face))?;
+        self.liveness.photographs.count(Some(live < self.live_from));
+        if live < self.live_from {
+            tracing::debug!(photograph = %photograph.name, live, "called not live");
+        }
+        Ok(Ok(Portrait { label: &photograph.label, picture, face }))
     }
-    println!(
-        "\nRecognition (SFace, cosine): {genuine_pairs} pairs of the same person, {impostor_pairs} of different people"
-    );
-    println!("  threshold   same person missed   other person taken");
-    for Row { threshold, false_non_matches, false_matches } in &report.rows {
-        println!(
-            "  {threshold:>9.3}   {:>18}   {:>18}",
-            of(*false_non_matches, *genuine_pairs),
-            of(*false_matches, *impostor_pairs)
-        );
+
+    fn attack(&mut self, portrait: &Portrait<'_>, other: Option<&Portrait<'_>>) -> opencv::Result<()> {
+        let own = (&portrait.picture, &portrait.face);
+        let wearer = other.map(|other| (&other.picture, &other.face));
+        for (at, kind) in KINDS.into_iter().enumerate() {
+            for picture in kind.drawn(own, wearer)? {
+                let called_live = self.live(&picture)?;
+                self.liveness.attacks[at].1.count(called_live);
+            }
+        }
+        Ok(())
     }
-    if let (Some(least), Some(greatest)) = (report.least_genuine, report.greatest_impostor) {
-        println!("  least of the same person {least:.3}, greatest of different people {greatest:.3}");
+
+    /// Whether the largest face of a picture is called live; `None` when there is none that is looked at.
+    fn live(&mut self, picture: &Picture) -> opencv::Result<Option<bool>> {
+        let Some(face) = self.usable(picture)? else { return Ok(None) };
+        Ok(Some(self.networks.liveness.probability(picture, &face)? >= self.live_from))
     }
-    let it = &report.liveness;
-    println!("\nLiveness (one frame, threshold {:.2})", it.threshold);
-    println!("  photographs called not live: {}", of(it.called_not_live, it.photographs));
-    println!("  drawn paper prints called live: {}", of(it.prints_called_live, it.drawn_prints));
-    println!("  screens, masks and real paper: unmeasured");
-    let Stages { detect, liveness, embed } = report.cpu_ms;
-    println!(
-        "\nProcessor time of one thread, median: detect {detect:.1} ms, liveness {liveness:.1} ms, embed {embed:.1} ms"
-    );
-    if genuine_pairs.min(impostor_pairs) < &FEW {
-        println!(
-            "\nFewer than {FEW} pairs of a kind: these are counts on this set, not rates of the system."
-        );
+
+    fn usable(&mut self, picture: &Picture) -> opencv::Result<Option<Face>> {
+        let faces = self.networks.detector.faces(picture)?;
+        let largest = faces.into_iter().max_by(|a, b| a.rect.width.total_cmp(&b.rect.width));
+        let Some(face) = largest else { return Ok(None) };
+        let look = assess(&face, &measure(picture, &face)?, size(picture), &self.limits);
+        Ok(look.is_ok().then_some(face))
+    }
+
+    fn sample<'p>(&mut self, portrait: &Portrait<'p>) -> opencv::Result<Option<Sample<'p>>> {
+        let Portrait { label, picture, face } = portrait;
+        let template = timed(&mut self.times[2], || self.networks.embedder.template(picture, face))?;
+        let Some(template) = template else { return Ok(None) };
+        let scene = covered_mouth(picture, face)?;
+        let live = self.live(&scene)?;
+        self.liveness.covered.count(live.map(|live| !live));
+        let covered = match self.usable(&scene)? {
+            Some(face) => self.networks.embedder.template(&scene, &face)?,
+            None => None,
+        };
+        Ok(Some(Sample { label, template, covered }))
     }
 }
 
-fn of(errors: usize, trials: usize) -> String {
-    if trials == 0 { "unmeasured".to_owned() } else { format!("{errors} of {trials}") }
+impl Presentations {
+    fn count(&mut self, wrong: Option<bool>) {
+        self.shown += 1;
+        self.no_response += usize::from(wrong.is_none());
+        self.wrong += usize::from(wrong == Some(true));
+    }
+}
+
+fn size(picture: &Picture) -> sighting::Frame {
+    sighting::Frame { width: picture.cols().unsigned_abs(), height: picture.rows().unsigned_abs() }
 }
 
 fn photographs(folder: &Path) -> Result<Vec<Photograph>> {

@@ -4,6 +4,7 @@
 //! the gallery, and reports. It also turns photographs into templates for the server. It never decides who may pass,
 //! never keeps a picture, and never logs a template. Only the process of this crate and its tests call it.
 
+pub mod attacks;
 pub mod capture;
 pub mod clock;
 pub mod config;
@@ -14,7 +15,6 @@ pub mod look;
 pub mod models;
 pub mod photograph;
 pub mod pipeline;
-pub mod prints;
 pub mod replica;
 pub mod run;
 pub mod service;

@@ -40,6 +40,7 @@ struct State {
     sightings: VecDeque<Waiting>,
     cameras: BTreeMap<String, Seen>,
     granted: Vec<(String, u64)>,
+    unsent: Vec<(String, u64)>,
     dropped: u64,
 }
 
@@ -61,9 +62,10 @@ impl Outgoing {
     /// A sighting to be sent.
     pub fn sighting(&self, sighting: Sighting, captured: Instant) {
         let mut state = self.lock();
-        if state.sightings.len() == MOST_WAITING {
-            state.sightings.pop_front();
-            state.dropped += 1;
+        if state.sightings.len() == MOST_WAITING
+            && let Some(oldest) = state.sightings.pop_front()
+        {
+            state.unsent(&oldest.sighting);
         }
         state.sightings.push_back(Waiting { sighting, captured, put: Instant::now() });
         drop(state);
@@ -78,16 +80,39 @@ impl Outgoing {
 
     /// The tracks of this camera for which the door was released, since last asked.
     pub fn granted(&self, camera: &str) -> Vec<u64> {
-        let mut state = self.lock();
-        let (mine, others) = state.granted.drain(..).partition(|(name, _)| name == camera);
-        state.granted = others;
-        mine.into_iter().map(|(_, track)| track).collect()
+        mine(&mut self.lock().granted, camera)
+    }
+
+    /// The tracks of this camera of which something was not sent, since last asked.
+    pub fn unsent(&self, camera: &str) -> Vec<u64> {
+        mine(&mut self.lock().unsent, camera)
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
         // Every change is a push or a pop: nothing is ever half done.
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+impl State {
+    fn unsent(&mut self, sighting: &Sighting) {
+        self.dropped += 1;
+        remember(&mut self.unsent, (sighting.camera.clone(), sighting.track));
+    }
+}
+
+/// Only the newest matter.
+fn remember(tracks: &mut Vec<(String, u64)>, new: (String, u64)) {
+    if tracks.len() == MOST_WAITING {
+        tracks.remove(0);
+    }
+    tracks.push(new);
+}
+
+fn mine(tracks: &mut Vec<(String, u64)>, camera: &str) -> Vec<u64> {
+    let (mine, others) = tracks.drain(..).partition(|(name, _)| name == camera);
+    *tracks = others;
+    mine.into_iter().map(|(_, track)| track).collect()
 }
 
 /// Keeps the link to one controller, for ever.
@@ -183,10 +208,14 @@ fn next(outgoing: &Outgoing, bound: &HashSet<String>) -> Option<FromVision> {
     }
     while let Some(waiting) = state.sightings.pop_front() {
         let Waiting { mut sighting, captured, put } = waiting;
-        if !bound.contains(&sighting.camera) || captured.elapsed() > Duration::from_millis(OLDEST_SIGHTING_MS)
-        {
+        if !bound.contains(&sighting.camera) {
             state.dropped += 1;
-            debug!(camera = %sighting.camera, dropped = state.dropped, "a sighting was not sent: unbound or too old");
+            debug!(camera = %sighting.camera, dropped = state.dropped, "a sighting was not sent: no such camera there");
+            continue;
+        }
+        if captured.elapsed() > Duration::from_millis(OLDEST_SIGHTING_MS) {
+            state.unsent(&sighting);
+            debug!(camera = %sighting.camera, dropped = state.dropped, "a sighting was not sent: too old");
             continue;
         }
         sighting.stages_us.insert("send".to_owned(), micros(put.elapsed()));
@@ -200,12 +229,7 @@ async fn listen(mut reader: tokio::io::ReadHalf<Stream>, outgoing: &Outgoing) ->
         match receive(&mut reader).await? {
             ToVision::Welcome { .. } => bail!("the controller welcomed twice"),
             ToVision::Verdict { camera, track, granted: true } => {
-                let mut state = outgoing.lock();
-                // More verdicts than anybody asks for: only the newest matter.
-                if state.granted.len() == MOST_WAITING {
-                    state.granted.remove(0);
-                }
-                state.granted.push((camera, track));
+                remember(&mut outgoing.lock().granted, (camera, track));
             }
             ToVision::Verdict { granted: false, .. } => {}
         }
@@ -272,6 +296,9 @@ mod tests {
         outgoing.sighting(sighting("gate", 2), now);
         outgoing.sighting(sighting("elsewhere", 3), now);
         assert_eq!(sent(&outgoing, &["gate"]), [2]);
+        assert_eq!(outgoing.unsent("gate"), [1], "to be said again, not silent for seconds");
+        assert_eq!(outgoing.unsent("gate"), [0_u64; 0]);
+        assert_eq!(outgoing.unsent("elsewhere"), [0_u64; 0], "nobody there would ever take it");
     }
 
     #[test]

@@ -13,6 +13,7 @@ use std::path::Path;
 use opencv::core::Mat;
 use opencv::dnn::{DNN_BACKEND_OPENCV, DNN_TARGET_CPU, Net, NetTrait as _};
 
+pub(crate) use align::{SIDE as ALIGNED, similarity};
 pub use detector::Detector;
 pub use embedder::{Embedder, aligned};
 pub use liveness::{LivenessCheck, OUTLINED};

@@ -1,12 +1,13 @@
 //! From a frame to a sighting: one thread a camera, one frame in flight.
 
 use std::collections::BTreeMap;
-use std::sync::{Arc, Condvar, Mutex, PoisonError};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use gallery::Template;
-use sighting::{Identity, Limits, Policy, Say, Watch, assess};
-use tracing::error;
+use opencv::prelude::MatTraitConst as _;
+use sighting::{Claims, Face as Seen, Identity, Lane, Limits, Policy, Say, Watch, assess};
+use tracing::{debug, error};
 use uplink::reader_link::{Face, Liveness, Sighting};
 
 use crate::clock::{Moment, micros};
@@ -38,6 +39,10 @@ pub struct Pipeline {
     pub replica: Arc<Replica>,
     /// Where its sightings go.
     pub outgoing: Arc<Outgoing>,
+    /// Whose each person is, shared by the cameras of the process.
+    pub claims: Arc<Mutex<Claims>>,
+    /// The part of the picture that is this camera's.
+    pub lane: Lane,
     /// What a look must reach.
     pub limits: Limits,
     /// When to look and when to speak.
@@ -81,6 +86,10 @@ impl Pipeline {
             let Some(frame) = self.frames.take(WAIT) else { continue };
             for track in self.outgoing.granted(&self.camera) {
                 watch.granted(track);
+                self.claims().granted(&self.camera, track);
+            }
+            for track in self.outgoing.unsent(&self.camera) {
+                watch.unsaid(track);
             }
             match self.frame(&frame, &mut watch, &mut motion, &mut looked, &mut compared) {
                 Ok(()) => faults = 0,
@@ -110,6 +119,11 @@ impl Pipeline {
             stages.insert(name.to_owned(), micros(now.saturating_duration_since(mark)));
             mark = now;
         };
+        let pace =
+            if watch.settled() { Duration::from_millis(self.policy.settled_ms) } else { Duration::ZERO };
+        if looked.is_some_and(|at| at.elapsed() < pace) {
+            return Ok(());
+        }
         let (changed, seen) = motion.changed(&frame.picture)?;
         let quiet = looked.is_some_and(|at: Instant| at.elapsed() < HEARTBEAT);
         if !changed && quiet && !watch.busy() {
@@ -119,18 +133,24 @@ impl Pipeline {
         *looked = Some(Instant::now());
         stage(&mut stages, "capture");
         self.pool.with(|networks| {
-            let faces = networks.detector.faces(&frame.picture)?;
             let size = sighting::Frame {
-                width: opencv::prelude::MatTraitConst::cols(&frame.picture).unsigned_abs(),
-                height: opencv::prelude::MatTraitConst::rows(&frame.picture).unsigned_abs(),
+                width: frame.picture.cols().unsigned_abs(),
+                height: frame.picture.rows().unsigned_abs(),
             };
+            let mut faces = networks.detector.faces(&frame.picture)?;
+            faces.retain(|face| self.lane.holds(face, size));
             let looks = faces
                 .iter()
                 .map(|face| Ok(assess(face, &measure(&frame.picture, face)?, size, &self.limits)))
                 .collect::<opencv::Result<Vec<_>>>()?;
             stage(&mut stages, "detect");
             let now = frame.captured.monotonic();
-            let Some(examine) = watch.frame(now, &faces, &looks) else { return Ok(()) };
+            let was_busy = watch.busy();
+            let examine = watch.frame(now, &faces, &looks);
+            if was_busy && !watch.busy() {
+                debug!(camera.name = %self.camera, "nobody is before the camera any more");
+            }
+            let Some(examine) = examine else { return Ok(()) };
             let face = &faces[examine.face];
             let live = networks.liveness.probability(&frame.picture, face)?;
             stage(&mut stages, "liveness");
@@ -148,11 +168,33 @@ impl Pipeline {
                     stages.extend(before.get(name).map(|time| (name.to_owned(), *time)));
                 }
             }
-            if let Some(say) = watch.examined(now, examine.track, live, identity) {
+            // Each comparison keeps the person this camera's; whoever is another's is not spoken for.
+            if let Some(Identity::Known { person, .. }) = identity {
+                self.claim(now, examine.track, person, face);
+            }
+            if let Some(say) = watch.examined(now, examine.track, live, identity)
+                && self.may_speak(now, &say, face)
+            {
                 self.outgoing.sighting(self.sighting(say, frame.captured, stages), frame.captured.instant);
             }
             Ok(())
         })
+    }
+
+    fn claims(&self) -> MutexGuard<'_, Claims> {
+        // A claim is taken or not: nothing is ever half done.
+        self.claims.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn claim(&self, now: u64, track: u64, person: u64, face: &Seen) -> bool {
+        self.claims().claim(now, &self.camera, track, person, face.rect.width, &self.policy)
+    }
+
+    fn may_speak(&self, now: u64, say: &Say, face: &Seen) -> bool {
+        match say.identity {
+            Identity::Known { person, .. } => self.claim(now, say.track, person, face),
+            Identity::Unknown { .. } => true,
+        }
     }
 
     fn identify(&self, template: &Template) -> Identity {

@@ -2,12 +2,12 @@
 
 use std::collections::BTreeMap;
 use std::net::TcpListener;
-use std::sync::Arc;
-use std::sync::mpsc;
+use std::sync::{Arc, Mutex, mpsc};
 use std::thread;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, bail};
+use sighting::Claims;
 use tokio::signal::unix::{SignalKind, signal};
 use tracing::{info, warn};
 
@@ -67,6 +67,7 @@ pub fn run(config: Config) -> Result<()> {
     let mut pipelines = Vec::new();
     let mut watched = Vec::new();
     let (broken, breaks) = mpsc::channel();
+    let claims = Arc::new(Mutex::new(Claims::default()));
     for (camera, capture) in config.cameras.iter().zip(&captures) {
         let name = camera.name.get_ref().clone();
         let key = format!("{} {}", camera.controller.name, camera.controller.address);
@@ -81,6 +82,8 @@ pub fn run(config: Config) -> Result<()> {
             pool: pool.clone(),
             replica: replica.clone(),
             outgoing: outgoing.clone(),
+            claims: claims.clone(),
+            lane: camera.lane,
             limits: config.quality,
             policy: config.watch,
             known_from: config.recognition.known_from,

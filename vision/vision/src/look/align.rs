@@ -3,7 +3,7 @@
 use sighting::Point;
 
 /// Side of an aligned face, in pixels.
-pub(super) const SIDE: i32 = 112;
+pub(crate) const SIDE: i32 = 112;
 
 /// Where the five landmarks lie in an aligned face (the template of ArcFace and SFace).
 const TEMPLATE: [Point; 5] = [
@@ -16,7 +16,7 @@ const TEMPLATE: [Point; 5] = [
 
 /// The turn, scale and shift that bring the landmarks nearest to the template in the sense of least squares, as the two
 /// rows of an affine matrix.
-pub(super) fn similarity(landmarks: &[Point; 5]) -> [f64; 6] {
+pub(crate) fn similarity(landmarks: &[Point; 5]) -> [f64; 6] {
     let mean = |points: &[Point; 5]| {
         let (x, y) =
             points.iter().fold((0.0, 0.0), |(x, y), point| (x + f64::from(point.x), y + f64::from(point.y)));

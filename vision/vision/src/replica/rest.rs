@@ -123,7 +123,11 @@ impl Vault {
                 Some(_) | None => Ok(()),
             }
         };
-        write().map_err(failed(&self.file, "written"))
+        write().map_err(|fault| {
+            // Half a file on a full disk only takes room; the next try makes it anew.
+            fs::remove_file(&new).ok();
+            failed(&self.file, "written")(fault)
+        })
     }
 
     fn bound(&self) -> Aad<Vec<u8>> {

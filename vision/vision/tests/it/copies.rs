@@ -175,3 +175,29 @@ fn a_resting_gallery_opens_with_its_own_key_and_name_alone() {
     fs::write(&file, &first[..10]).expect("written");
     assert!(matches!(vault.wake(), Err(RestError::Sealed { .. })));
 }
+
+#[test]
+fn with_the_disk_full_the_old_copy_stays_and_the_new_one_is_in_force() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let (file, key) = (folder.path().join("gallery.sealed"), folder.path().join("key"));
+    let (mut server, mut gathering) = (Server::default(), Gathering::default());
+    let replica = Replica::new(Held::default());
+    let changes = server.step(&[(1, Some(10), 3)]);
+    take(&mut gathering, &replica, chunks(Set::Gallery, None, 1, server.digest, changes)).expect("whole");
+    let vault = Vault::open(&file, &key, "vision-1").expect("a new key");
+    vault.rest(&replica.held()).expect("written");
+
+    // Linux's full device: opens, and has no room for a byte.
+    let beside = file.with_extension("new");
+    std::os::unix::fs::symlink("/dev/full", &beside).expect("made");
+    let changes = server.step(&[(2, Some(11), 4)]);
+    take(&mut gathering, &replica, chunks(Set::Gallery, Some(1), 2, server.digest, changes)).expect("whole");
+    let fault = vault.rest(&replica.held()).expect_err("no room");
+    assert_eq!(fault.to_string(), format!("{} cannot be written", file.display()));
+    assert_eq!((replica.version(), replica.len()), (Some(2), 2), "in force all the same");
+    let woken = Replica::new(vault.wake().expect("the old one opens"));
+    assert_eq!((woken.version(), woken.len()), (Some(1), 1));
+    assert!(!beside.exists(), "half a file takes no room");
+    vault.rest(&replica.held()).expect("there is room again");
+    assert_eq!(Replica::new(vault.wake().expect("it opens")).version(), Some(2));
+}

@@ -1,6 +1,7 @@
 //! What goes wrong, at the start and later.
 
 use std::fs;
+use std::io::Write as _;
 use std::net::TcpListener;
 use std::path::Path;
 use std::process::{Command, Stdio};
@@ -10,8 +11,8 @@ use uplink::reader_link::Face;
 
 use crate::camera::Camera;
 use crate::controller::Controller;
-use crate::sightings::{Gate, gate_1};
-use crate::site::{Site, Vision, command};
+use crate::sightings::Gate;
+use crate::site::{EVER, Site, Vision, command};
 use crate::{fetched, photo};
 
 /// Starts the process, which must fail; its last words.
@@ -65,15 +66,24 @@ fn a_missing_or_altered_model_is_refused_by_name() {
     let text = text.replace(&fetched().join("models").display().to_string(), &models.display().to_string());
     fs::write(&config, text).expect("written");
     assert!(last_words(&config).contains("the face detection model"), "{}", last_words(&config));
-    for name in ["face_detection_yunet_2023mar.onnx", "fr_liveness.onnx", "sface.onnx"] {
+    let names = ["face_detection_yunet_2023mar.onnx", "fr_liveness.onnx", "sface.onnx"];
+    for name in names {
         fs::copy(fetched().join("models").join(name), models.join(name)).expect("copied");
     }
-    let liveness = models.join("fr_liveness.onnx");
-    let mut bytes = fs::read(&liveness).expect("copied before");
-    bytes[1_000] ^= 1;
-    fs::write(&liveness, bytes).expect("written");
-    let words = last_words(&config);
-    assert!(words.contains("fr_liveness.onnx has SHA-256") && words.contains("it is not used"), "{words}");
+    for name in names {
+        let model = models.join(name);
+        let whole = fs::read(&model).expect("copied before");
+        let mut bytes = whole.clone();
+        let middle = bytes.len() / 2;
+        bytes[middle] ^= 1;
+        fs::write(&model, bytes).expect("written");
+        let words = last_words(&config);
+        assert!(
+            words.contains(&format!("{name} has SHA-256")) && words.contains("it is not used"),
+            "{words}"
+        );
+        fs::write(&model, whole).expect("written");
+    }
 }
 
 #[test]
@@ -119,15 +129,15 @@ fn a_camera_that_dies_is_reported_and_back_at_work_when_it_returns() {
     let camera = Camera::start();
     let port = camera.port();
     let controller = Controller::start(&site, &["gate-1"]);
-    let vision = Vision::start(&site.config(&gate_1(&camera, &controller)));
+    let vision = Vision::start(&site.config(&Site::camera("gate-1", &camera, &controller)));
     vision.ready();
-    assert!(controller.camera(true, Duration::from_secs(5)));
+    assert!(controller.camera(true, EVER));
     drop(camera);
-    assert!(controller.camera(false, Duration::from_secs(6)), "the loss is reported");
+    assert!(controller.camera(false, EVER), "the loss is reported");
     let mut camera = Camera::start_on(port);
-    assert!(controller.camera(true, Duration::from_secs(15)), "the return is reported");
+    assert!(controller.camera(true, EVER), "the return is reported");
     camera.show(&photo("obama.jpg"));
-    let (_, sighting) = controller.sighting(Duration::from_secs(5)).expect("a sighting");
+    let (_, sighting) = controller.sighting(EVER).expect("a sighting");
     assert!(matches!(sighting.face, Face::Known { person: 41, .. }), "{sighting:?}");
 }
 
@@ -138,9 +148,68 @@ fn a_camera_that_falls_silent_is_reported_too() {
         assert!(Command::new("kill").args([name, &pid.to_string()]).status().expect("kill runs").success());
     };
     signal("-STOP", gate.camera.pid());
-    assert!(gate.controller.camera(false, Duration::from_secs(6)), "silence is loss");
+    assert!(gate.controller.camera(false, EVER), "silence is loss");
     signal("-CONT", gate.camera.pid());
-    assert!(gate.controller.camera(true, Duration::from_secs(15)), "and it comes back");
-    gate.camera.show(&photo("obama.jpg"));
-    assert!(matches!(gate.sighting().face, Face::Known { person: 41, .. }));
+    assert!(gate.controller.camera(true, EVER), "and it comes back");
+    assert!(matches!(gate.show("obama.jpg").face, Face::Known { person: 41, .. }));
+}
+
+#[test]
+fn a_stream_that_changes_its_size_goes_on() {
+    let mut gate = Gate::open();
+    for (size, name) in [("480x360", "obama.jpg"), ("800x600", "obama2.jpg"), ("640x480", "obama3.jpg")] {
+        gate.camera.say(&format!("size {size}"));
+        let sighting = gate.show(name);
+        assert!(matches!(sighting.face, Face::Known { person: 41, .. }), "{size}: {sighting:?}");
+        gate.leave();
+    }
+}
+
+#[test]
+fn noise_instead_of_pictures_names_nobody_and_passes() {
+    let mut gate = Gate::open();
+    gate.camera.tell("garble 40");
+    // Somebody stands there meanwhile; whatever is seen of them, it is them or nobody.
+    gate.camera.show(&photo("biden.jpg"));
+    while let Some((_, sighting)) = gate.controller.sighting(Duration::from_secs(3)) {
+        assert!(matches!(sighting.face, Face::Unknown { .. }), "{sighting:?}");
+    }
+    assert!(gate.vision.runs());
+    gate.leave();
+    assert!(matches!(gate.show("obama.jpg").face, Face::Known { person: 41, .. }));
+}
+
+#[test]
+fn a_camera_that_speaks_no_rtsp_does_not_hold_up_the_others() {
+    let (site, mut camera) = (Site::new(), Camera::start());
+    site.enrol(&[(41, &photo("obama.jpg"))]);
+    let controller = Controller::start(&site, &["gate-1", "gate-2"]);
+    let babbler = TcpListener::bind("127.0.0.1:0").expect("a port");
+    let address = babbler.local_addr().expect("bound");
+    std::thread::spawn(move || {
+        for stream in babbler.incoming().map_while(Result::ok) {
+            // Whoever listens hangs up in the middle of it.
+            (&stream).write_all(&[0xa5; 100_000]).ok();
+        }
+    });
+    let good = Site::camera("gate-1", &camera, &controller);
+    let bad = good.replace("gate-1", "gate-2").replace(&camera.address, &format!("rtsp://{address}/cam"));
+    let vision = Vision::start(&site.config(&format!("{bad}{good}")));
+    vision.ready();
+    camera.show(&photo("obama.jpg"));
+    let (_, sighting) = controller.sighting(EVER).expect("a sighting");
+    assert_eq!(sighting.camera, "gate-1");
+    assert!(matches!(sighting.face, Face::Known { person: 41, .. }), "{sighting:?}");
+}
+
+#[test]
+fn a_covered_lens_and_the_sun_are_nobody_and_pass() {
+    let mut gate = Gate::open();
+    for grey in [0, 255] {
+        gate.camera.say(&format!("plain {grey}"));
+        assert!(gate.is_silent(Duration::from_secs(1)), "nobody is there");
+        assert!(gate.vision.runs());
+        assert!(matches!(gate.show("obama.jpg").face, Face::Known { person: 41, .. }), "after {grey}");
+        gate.leave();
+    }
 }

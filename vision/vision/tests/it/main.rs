@@ -1,11 +1,15 @@
 //! The vision process as a whole: real photographs through a real RTSP stream to a reader link.
 
+mod attacks;
 mod camera;
 mod controller;
 mod copies;
 mod enrolment;
 mod faults;
 mod gallery_sync;
+mod lanes;
+mod looks;
+mod newest;
 mod sightings;
 mod site;
 

@@ -5,7 +5,7 @@ use std::io::{BufRead as _, BufReader};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::mpsc::{Receiver, channel};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use rcgen::{BasicConstraints, CertificateParams, DnType, IsCa, Issuer, KeyPair};
 use tempfile::TempDir;
@@ -15,7 +15,12 @@ use vision::config::Tls;
 use vision::look::Networks;
 use vision::replica::{Gathering, Held, Replica, Vault};
 
+use crate::camera::Camera;
+use crate::controller::Controller;
 use crate::fetched;
+
+/// No figure: a bound for what must come at all, on a machine however busy.
+pub(crate) const EVER: Duration = Duration::from_secs(60);
 
 /// Certificates and a folder.
 pub(crate) struct Site {
@@ -27,6 +32,7 @@ pub(crate) struct Site {
 pub(crate) struct Vision {
     child: Child,
     lines: Receiver<String>,
+    log: Receiver<String>,
 }
 
 impl Site {
@@ -88,6 +94,14 @@ impl Site {
         Vault::open(&self.path("gallery.sealed"), &self.path("gallery.key"), "vision-1").expect("a key")
     }
 
+    /// A camera at a controller, for the configuration.
+    pub(crate) fn camera(name: &str, camera: &Camera, controller: &Controller) -> String {
+        format!(
+            "[[camera]]\nname = \"{name}\"\nrtsp = \"{}\"\ncontroller = {{ name = \"controller-1\", address = \"{}\" }}\n",
+            camera.address, controller.address
+        )
+    }
+
     /// The configuration of `vision-1` with these further lines.
     pub(crate) fn config(&self, further: &str) -> PathBuf {
         let folder = self.folder.path().display();
@@ -116,16 +130,45 @@ pub(crate) fn template(networks: &mut Networks, photo: &Path) -> Vec<f32> {
 
 impl Vision {
     pub(crate) fn start(config: &Path) -> Self {
-        let mut child = command(config).stdout(Stdio::piped()).spawn().expect("the process starts");
+        let mut child = command(config)
+            .env("RUST_LOG", "vision=debug")
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .expect("the process starts");
+        let log = lines(child.stderr.take().expect("piped"));
         let lines = lines(child.stdout.take().expect("piped"));
-        Self { child, lines }
+        Self { child, lines, log }
     }
 
     /// The first line it says when it serves.
     pub(crate) fn ready(&self) -> String {
-        let line = self.lines.recv_timeout(Duration::from_secs(30)).expect("ready within 30 s");
+        let line = self.lines.recv_timeout(EVER).unwrap_or_else(|_| {
+            panic!("it is never ready: {:#?}", self.log.try_iter().collect::<Vec<_>>());
+        });
         assert!(line.starts_with("ready vision-1"), "{line}");
         line
+    }
+
+    /// Forgets what its log said so far.
+    pub(crate) fn log_from_here(&self) {
+        while self.log.try_recv().is_ok() {}
+    }
+
+    /// Waits until its log holds these words.
+    pub(crate) fn log_says(&self, words: &str) {
+        let until = Instant::now() + EVER;
+        loop {
+            let line = self.log.recv_timeout(until.saturating_duration_since(Instant::now()));
+            if line.unwrap_or_else(|_| panic!("the log never says {words:?}")).contains(words) {
+                return;
+            }
+        }
+    }
+
+    /// Whether it is still there.
+    pub(crate) fn runs(&mut self) -> bool {
+        self.child.try_wait().expect("a child").is_none()
     }
 
     pub(crate) fn pid(&self) -> u32 {
