@@ -17,7 +17,7 @@ use kit::problem::Problem;
 use kit::stream::Reader;
 use serde::Deserialize;
 use tokio::sync::watch;
-use tokio::time::{Instant, Interval, MissedTickBehavior, interval, sleep_until};
+use tokio::time::{Instant, Interval, MissedTickBehavior, interval, sleep_until, timeout};
 
 use crate::directory::{self, Directory};
 use crate::page::Page;
@@ -114,7 +114,7 @@ impl Follower {
                 }
                 _ = self.beat.tick() => {
                     self.beats += 1;
-                    if self.beats.is_multiple_of(SESSION_BEATS) && !is_live(&self.console.kit, &self.session).await.ok()? {
+                    if self.beats.is_multiple_of(SESSION_BEATS) && self.session_ended().await {
                         return None;
                     }
                     let now = self.console.kit.now();
@@ -125,6 +125,12 @@ impl Follower {
                 }
             }
         }
+    }
+
+    /// Only a database that says so ends the session of a page that is open: one that does not answer says nothing.
+    async fn session_ended(&self) -> bool {
+        let asked = timeout(BEAT, is_live(&self.console.kit, &self.session)).await;
+        matches!(asked, Ok(Ok(false)))
     }
 
     fn state(&mut self) -> Event {
