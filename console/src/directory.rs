@@ -7,9 +7,11 @@ use domain::ids::PersonId;
 use domain::policy::DoorKind;
 use doors::label::Label;
 use doors::{door, place};
-use kit::{Kit, StoredEvent};
+use kit::pki::Holder;
+use kit::{Kit, StoredEvent, auth};
 use serde::Deserialize;
 
+use crate::page::Page;
 use crate::words::Language;
 
 /// A door as pages name it.
@@ -22,6 +24,8 @@ pub(crate) struct Door {
     pub(crate) kind: &'static str,
     /// The certificate name of its controller.
     pub(crate) controller: String,
+    /// Where its board hangs: the bus's name and the address.
+    pub(crate) board: Option<(String, u8)>,
 }
 
 /// A person as pages name them.
@@ -32,11 +36,14 @@ pub(crate) struct Person {
     pub(crate) has_photo: bool,
 }
 
-/// Every door, and the people of the records in sight.
+/// Every door, controller and operator, and the people of the records in sight.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Directory {
     pub(crate) doors: BTreeMap<u64, Door>,
     pub(crate) people: BTreeMap<u64, Person>,
+    /// What the site calls its controllers, by certificate name.
+    pub(crate) controllers: BTreeMap<String, String>,
+    pub(crate) operators: BTreeMap<i64, String>,
 }
 
 /// Reads the names that a page with these records needs.
@@ -45,7 +52,26 @@ pub(crate) async fn load(
     language: Language,
     records: &[Arc<StoredEvent>],
 ) -> Result<Directory, sqlx::Error> {
-    let mut directory = Directory { doors: doors(kit, language).await?, people: BTreeMap::new() };
+    let operators = auth::list(kit).await?.into_iter().map(|operator| (operator.id.0, operator.name));
+    let operators = operators.collect();
+    let mut connection = kit.read().acquire().await?;
+    let areas: BTreeMap<_, _> = place::areas(&mut connection).await?.into_iter().collect();
+    let doors = door::list(&mut connection).await?.into_iter().map(|(id, door)| {
+        let area = areas.get(&door.inside).map(|area| named(&area.label, language)).unwrap_or_default();
+        let kind = match door.kind {
+            DoorKind::Door => "kind-door",
+            DoorKind::Lane => "kind-lane",
+        };
+        let controller = Holder::Controller(door.controller.0).name();
+        let board = door.board.map(|board| (board.bus, board.address));
+        (id.0, Door { id: id.0, name: named(&door.label, language), area, kind, controller, board })
+    });
+    let doors = doors.collect();
+    let controllers = place::controllers(&mut connection).await?.into_iter();
+    let controllers =
+        controllers.map(|(id, label)| (Holder::Controller(id.0).name(), named(&label, language))).collect();
+    drop(connection);
+    let mut directory = Directory { doors, people: BTreeMap::new(), controllers, operators };
     for record in records {
         directory.learn(kit, language, record).await?;
     }
@@ -55,7 +81,19 @@ pub(crate) async fn load(
 /// Whether a record means that names are to be read again.
 pub(crate) fn is_changed_by(record: &StoredEvent) -> bool {
     let (slice, _) = record.kind.split_once('.').unwrap_or((&record.kind, ""));
-    matches!(slice, "person" | "picture" | "consent" | "door" | "area" | "site" | "policy")
+    record.stream == kit::Stream::Own
+        && matches!(
+            slice,
+            "person"
+                | "picture"
+                | "consent"
+                | "door"
+                | "area"
+                | "controller"
+                | "site"
+                | "policy"
+                | "operator"
+        )
 }
 
 impl Directory {
@@ -70,10 +108,7 @@ impl Directory {
         struct Whom {
             person: Option<u64>,
         }
-        if record.kind != "access" {
-            return Ok(());
-        }
-        let Ok(Whom { person: Some(id) }) = serde_json::from_str(&record.body) else { return Ok(()) };
+        let Some(Whom { person: Some(id) }) = record.parse() else { return Ok(()) };
         if self.people.contains_key(&id) {
             return Ok(());
         }
@@ -84,21 +119,39 @@ impl Directory {
         }
         Ok(())
     }
+
+    /// A door's name; its number when it is not there any more.
+    pub(crate) fn door(&self, page: &Page, id: u64) -> String {
+        let number =
+            || page.say_with("door-number", "id", i64::try_from(id).unwrap_or_default()).into_owned();
+        self.doors.get(&id).map_or_else(number, |door| door.name.clone())
+    }
+
+    /// The door whose board hangs there.
+    pub(crate) fn door_of(&self, controller: &str, bus: &str, address: u8) -> Option<&Door> {
+        let is_it = |door: &&Door| {
+            let board = door.board.as_ref().map(|(bus, address)| (bus.as_str(), *address));
+            door.controller == controller && board == Some((bus, address))
+        };
+        self.doors.values().find(is_it)
+    }
+
+    /// A device's name on pages, from the name in its certificate.
+    pub(crate) fn device(&self, page: &Page, name: &str) -> String {
+        if let Some(name) = self.controllers.get(name) {
+            return name.clone();
+        }
+        match Holder::parse(name) {
+            Some(Holder::Vision(number)) => numbered(page, "device-vision", number),
+            Some(Holder::Controller(number)) => numbered(page, "device-controller", number),
+            Some(Holder::Server) => page.say("device-server").into_owned(),
+            Some(Holder::Web | Holder::Broker) | None => name.to_owned(),
+        }
+    }
 }
 
-async fn doors(kit: &Kit, language: Language) -> Result<BTreeMap<u64, Door>, sqlx::Error> {
-    let mut connection = kit.read().acquire().await?;
-    let areas: BTreeMap<_, _> = place::areas(&mut connection).await?.into_iter().collect();
-    let doors = door::list(&mut connection).await?.into_iter().map(|(id, door)| {
-        let area = areas.get(&door.inside).map(|area| named(&area.label, language)).unwrap_or_default();
-        let kind = match door.kind {
-            DoorKind::Door => "kind-door",
-            DoorKind::Lane => "kind-lane",
-        };
-        let controller = format!("controller-{}", door.controller);
-        (id.0, Door { id: id.0, name: named(&door.label, language), area, kind, controller })
-    });
-    Ok(doors.collect())
+fn numbered(page: &Page, key: &str, number: u64) -> String {
+    page.say_with(key, "number", number.to_string()).into_owned()
 }
 
 fn named(label: &Label, language: Language) -> String {

@@ -1,12 +1,15 @@
 //! One record of the journal as a line of the live page, with its trace.
 
 use askama::Template;
-use kit::StoredEvent;
-use serde::de::DeserializeOwned;
-use uplink::event::{self as wire, Access, Fact, Reason, Side};
+use domain::ids::PersonId;
+use kit::{Kit, StoredEvent};
+use people::picture;
+use serde::Deserialize;
+use uplink::event::{self as wire, Access, Side};
 
-use crate::directory::Directory;
+use crate::directory::{Directory, Door};
 use crate::page::Page;
+use crate::trace::{self, TraceView};
 
 /// How a line draws the eye.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -27,9 +30,10 @@ impl Level {
         }
     }
 
-    fn word(self) -> Option<&'static str> {
+    pub(crate) fn word(self) -> Option<&'static str> {
         match self {
-            Self::Quiet | Self::Granted => None,
+            Self::Quiet => None,
+            Self::Granted => Some("granted"),
             Self::Denied => Some("denied"),
             Self::Alarm => Some("alarm"),
         }
@@ -41,24 +45,18 @@ impl Level {
 pub(crate) struct EventView {
     pub(crate) seq: u64,
     pub(crate) level: Level,
-    pub(crate) shape: &'static str,
-    pub(crate) at_text: String,
+    /// The date, when it is not today.
+    pub(crate) date: Option<String>,
+    pub(crate) time: String,
     pub(crate) at_iso: String,
     pub(crate) sentence: String,
-    pub(crate) word: Option<&'static str>,
+    /// The decision, when an alarm stands in the place of its word.
+    pub(crate) decision: Option<&'static str>,
     pub(crate) has_person: bool,
     pub(crate) photo: Option<String>,
     pub(crate) photo_alt: String,
     pub(crate) reasons: Vec<String>,
-    pub(crate) facts: Vec<(String, String)>,
-    pub(crate) rules: Vec<RuleView>,
-}
-
-/// A rule in the trace.
-#[derive(Clone, Debug)]
-pub(crate) struct RuleView {
-    pub(crate) name: String,
-    pub(crate) passed: bool,
+    pub(crate) trace: TraceView,
 }
 
 #[derive(Template)]
@@ -69,154 +67,121 @@ struct Row<'a> {
 }
 
 /// The line's HTML.
-pub(crate) fn row(page: &Page, directory: &Directory, event: &StoredEvent, now: i64) -> String {
-    let row = Row { page, event: view(page, directory, event, now) };
+pub(crate) fn row(kit: &Kit, page: &Page, directory: &Directory, event: &StoredEvent, now: i64) -> String {
+    let row = Row { page, event: view(kit, page, directory, event, now) };
     row.render().unwrap_or_default()
 }
 
-fn view(page: &Page, directory: &Directory, event: &StoredEvent, now: i64) -> EventView {
+fn view(kit: &Kit, page: &Page, directory: &Directory, event: &StoredEvent, now: i64) -> EventView {
     let mut view = EventView {
         seq: event.seq,
         level: Level::Quiet,
-        shape: "quiet",
-        at_text: page.clock(event.at, now),
-        at_iso: page.exact(event.at),
+        date: page.date(event.at, now),
+        time: page.time(event.at),
+        at_iso: page.iso(event.at),
         sentence: String::new(),
-        word: None,
+        decision: None,
         has_person: false,
         photo: None,
         photo_alt: String::new(),
         reasons: Vec::new(),
-        facts: facts(page, event),
-        rules: Vec::new(),
+        trace: TraceView { facts: trace::facts(page, directory, event), ..TraceView::default() },
     };
     let understood = match event.kind.as_str() {
-        "access" => body(event).map(|it| access(&mut view, page, directory, &it)),
-        "door" => body(event).map(|it| door(&mut view, page, directory, &it)),
-        "fire" => body(event).map(|it| fire(&mut view, page, directory, &it)),
-        "board" => body(event).map(|it| board(&mut view, page, &it)),
-        "controller" => body(event).map(|it| controller(&mut view, page, &it)),
-        "camera" => body(event).map(|it| camera(&mut view, page, &it)),
-        "command" => body(event).map(|it| command(&mut view, page, &it)),
+        "access" => event.parse().map(|it| access(&mut view, kit, page, directory, &it, now)),
+        "door" => event.parse().map(|it| door(&mut view, page, directory, &it)),
+        "fire" => event.parse().map(|it| fire(&mut view, page, directory, &it)),
+        "board" => event.parse().map(|it| board(&mut view, page, directory, &event.source, &it)),
+        "controller" => event.parse().map(|it| controller(&mut view, page, directory, &event.source, &it)),
+        "camera" => event.parse().map(|it| camera(&mut view, page, &it)),
+        "command" => event.parse().map(|it| command(&mut view, page, &it)),
+        // What the server did is told in its own stream alone: a device cannot speak in its name.
+        kind if event.stream == kit::Stream::Own => {
+            event.parse().map(|it| own(&mut view, page, directory, kind, &it))
+        }
         _ => None,
     };
     if understood.is_none() {
-        let key = format!("event-{}", event.kind.replace('.', "-"));
-        view.sentence = if page.language.knows(&key) {
-            page.say(&key).into_owned()
-        } else {
-            page.say_with("event-other", "kind", event.kind.clone()).into_owned()
-        };
+        view.sentence = page.say_with("event-other", "kind", event.kind.clone()).into_owned();
+    }
+    if is_of_anothers_door(directory, event) {
+        let arguments =
+            [("device", directory.device(page, &event.source).into()), ("sentence", view.sentence.into())];
+        view.sentence = page.language.say_with("event-claimed", &arguments).into_owned();
     }
     if event.stream == kit::Stream::Urgent {
+        view.decision = view.level.word();
         view.level = Level::Alarm;
     }
-    view.shape = view.level.class();
-    view.word = view.level.word();
     view
 }
 
-fn body<T: DeserializeOwned>(event: &StoredEvent) -> Option<T> {
-    serde_json::from_str(&event.body).ok()
+/// Whether a device tells of a door that hangs on another: that is its claim and no more.
+fn is_of_anothers_door(directory: &Directory, event: &StoredEvent) -> bool {
+    #[derive(Deserialize)]
+    struct Where {
+        door: Option<u64>,
+    }
+    let Some(Where { door: Some(door) }) = event.parse() else { return false };
+    event.stream != kit::Stream::Own
+        && directory.doors.get(&door).is_some_and(|door| door.controller != event.source)
 }
 
-fn facts(page: &Page, event: &StoredEvent) -> Vec<(String, String)> {
-    vec![
-        (page.say("trace-at").into_owned(), page.exact(event.at)),
-        (page.say("trace-received").into_owned(), page.exact(event.received)),
-        (page.say("trace-source").into_owned(), event.source.clone()),
-        (page.say("trace-sequence").into_owned(), event.seq.to_string()),
-    ]
-}
-
-fn access(view: &mut EventView, page: &Page, directory: &Directory, access: &Access) {
+fn access(view: &mut EventView, kit: &Kit, page: &Page, directory: &Directory, access: &Access, now: i64) {
     let person = access.person.and_then(|id| directory.people.get(&id));
     let name = person.map_or_else(|| page.say("person-unknown").into_owned(), |person| person.name.clone());
-    let (key, level) = match access.outcome {
-        wire::Outcome::Granted => ("event-access-granted", Level::Granted),
-        wire::Outcome::Denied => ("event-access-denied", Level::Denied),
+    view.level = match access.outcome {
+        wire::Outcome::Granted => Level::Granted,
+        wire::Outcome::Denied => Level::Denied,
     };
-    view.level = level;
     view.has_person = true;
-    if let (Some(id), Some(person)) = (access.person, person)
+    if let (Some(id), Some(person), Some(operator)) = (access.person, person, &page.operator)
         && person.has_photo
     {
-        view.photo = Some(format!("/people/{id}/photo"));
+        let pass = picture::pass(kit.keys(), operator.session(), PersonId(id), view.seq);
+        view.photo = Some(format!("/people/{id}/photo?record={}&pass={pass}", view.seq));
         view.photo_alt = page.say_with("photo-of", "name", name.clone()).into_owned();
     }
-    view.sentence = page
-        .language
-        .say_with(
-            key,
-            &[
-                ("person", name.into()),
-                ("side", side(page, access.side).into()),
-                ("door", door_name(page, directory, access.door).into()),
-            ],
-        )
-        .into_owned();
-    view.reasons = access.reasons.iter().chain(&access.alarms).map(|reason| worded(page, reason)).collect();
-    trace(view, page, &access.trace);
-}
-
-fn trace(view: &mut EventView, page: &Page, trace: &wire::Trace) {
-    view.facts.push((page.say("trace-policy").into_owned(), trace.policy_version.to_string()));
-    view.facts.push((page.say("trace-centre").into_owned(), page.word("centre", &trace.centre)));
-    if !trace.stages_us.is_empty() {
-        let stage = |(stage, micros): (&String, &u64)| {
-            let ms = format!("{}.{}", micros / 1000, micros % 1000 / 100);
-            let arguments = [("stage", stage.clone().into()), ("ms", ms.into())];
-            page.language.say_with("trace-stage", &arguments).into_owned()
-        };
-        let stages: Vec<_> = trace.stages_us.iter().map(stage).collect();
-        view.facts.push((page.say("trace-stages").into_owned(), stages.join(" · ")));
-    }
-    if !trace.would_have_passed.is_empty() {
-        let would: Vec<_> = trace.would_have_passed.iter().map(|it| worded(page, it)).collect();
-        view.facts.push((page.say("trace-would").into_owned(), would.join(" · ")));
-    }
-    view.rules = trace
-        .rules
-        .iter()
-        .map(|rule| RuleView { name: page.word("rule", &rule.rule), passed: rule.passed })
-        .collect();
-}
-
-/// The reason's words; figures that an operator needs stand behind them.
-fn worded(page: &Page, reason: &Reason) -> String {
-    let words = page.word("reason", &reason.code);
-    let figure = |name: &str| match reason.facts.get(name) {
-        Some(Fact::Float(value)) => Some(format!("{value:.2}")),
-        Some(Fact::Int(value)) => Some(value.to_string()),
-        Some(Fact::Bool(_) | Fact::Text(_)) | None => None,
-    };
-    match (figure("score").or_else(|| figure("margin")), figure("needed")) {
-        (Some(value), Some(needed)) => format!("{words} ({value} < {needed})"),
-        (Some(value), None) => format!("{words} ({value})"),
-        (None, _) => words,
-    }
+    let arguments = [
+        ("person", name.into()),
+        ("side", side(page, access.side).into()),
+        ("door", directory.door(page, access.door).into()),
+    ];
+    view.sentence = page.language.say_with("event-access", &arguments).into_owned();
+    let reasons = access.reasons.iter().chain(&access.alarms);
+    view.reasons = reasons.map(|reason| trace::reason(page, directory, reason, now)).collect();
+    view.trace.explain(page, directory, &access.trace, now);
 }
 
 fn door(view: &mut EventView, page: &Page, directory: &Directory, door: &wire::Door) {
     let key = format!("event-door-{}", word(&door.change));
-    view.sentence = page.say_with(&key, "door", door_name(page, directory, door.door)).into_owned();
+    view.sentence = page.say_with(&key, "door", directory.door(page, door.door)).into_owned();
 }
 
 fn fire(view: &mut EventView, page: &Page, directory: &Directory, fire: &wire::Fire) {
     let key = format!("event-fire-{}", word(&fire.change));
-    let name = fire.door.map(|door| door_name(page, directory, door)).unwrap_or_default();
+    let name = fire.door.map(|door| directory.door(page, door)).unwrap_or_default();
     view.sentence = page.say_with(&key, "door", name).into_owned();
 }
 
-fn board(view: &mut EventView, page: &Page, board: &wire::Board) {
+fn board(view: &mut EventView, page: &Page, directory: &Directory, source: &str, board: &wire::Board) {
     let key = format!("event-board-{}", word(&board.change));
-    view.sentence = page.say_with(&key, "board", board_name(page, &board.bus, board.address)).into_owned();
+    let door = directory.door_of(source, &board.bus, board.address);
+    let name = board_name(page, door, &board.bus, board.address);
+    view.sentence = page.say_with(&key, "board", name).into_owned();
 }
 
-fn controller(view: &mut EventView, page: &Page, controller: &wire::Controller) {
-    view.sentence = page.say(&format!("event-controller-{}", word(&controller.change))).into_owned();
+fn controller(
+    view: &mut EventView,
+    page: &Page,
+    directory: &Directory,
+    source: &str,
+    controller: &wire::Controller,
+) {
+    let key = format!("event-controller-{}", word(&controller.change));
+    view.sentence = page.say_with(&key, "controller", directory.device(page, source)).into_owned();
     if let Some(version) = controller.policy_version {
-        view.facts.push((page.say("trace-policy").into_owned(), version.to_string()));
+        view.trace.facts.push((page.say("trace-policy").into_owned(), version.to_string()));
     }
 }
 
@@ -229,22 +194,42 @@ fn command(view: &mut EventView, page: &Page, outcome: &uplink::command::Outcome
     view.sentence = page.say(&format!("event-command-{}", word(&outcome.settled))).into_owned();
 }
 
+/// What the server's own records name.
+#[derive(Deserialize)]
+struct Own {
+    person: Option<u64>,
+    door: Option<u64>,
+    operator: Option<i64>,
+}
+
+fn own(view: &mut EventView, page: &Page, directory: &Directory, kind: &str, own: &Own) {
+    let key = format!("event-{}", kind.replace('.', "-"));
+    if !page.language.knows(&key) {
+        view.sentence = page.say_with("event-other", "kind", kind.to_owned()).into_owned();
+        return;
+    }
+    let person = own.person.and_then(|id| directory.people.get(&id));
+    let gone = || page.say("person-gone").into_owned();
+    let person = person.map_or_else(gone, |person| person.name.clone());
+    let door = own.door.map(|id| directory.door(page, id)).unwrap_or_default();
+    let operator = own.operator.and_then(|id| directory.operators.get(&id).cloned()).unwrap_or_default();
+    let arguments = [("person", person.into()), ("door", door.into()), ("operator", operator.into())];
+    view.sentence = page.language.say_with(&key, &arguments).trim().to_owned();
+}
+
 fn side(page: &Page, side: Side) -> String {
     page.word("side", &word(&side))
 }
 
-/// A board's name on pages.
-pub(crate) fn board_name(page: &Page, bus: &str, address: u8) -> String {
-    page.language
-        .say_with("board-address", &[("bus", bus.to_owned().into()), ("address", address.into())])
-        .into_owned()
+/// A board's name on pages: its door's, else its place on the bus.
+pub(crate) fn board_name(page: &Page, door: Option<&Door>, bus: &str, address: u8) -> String {
+    door.map_or_else(|| board_place(page, bus, address), |door| door.name.clone())
 }
 
-fn door_name(page: &Page, directory: &Directory, id: u64) -> String {
-    directory.doors.get(&id).map_or_else(
-        || page.say_with("door-number", "id", i64::try_from(id).unwrap_or_default()).into_owned(),
-        |door| door.name.clone(),
-    )
+/// Where a board hangs.
+pub(crate) fn board_place(page: &Page, bus: &str, address: u8) -> String {
+    let arguments = [("bus", bus.to_owned().into()), ("address", address.into())];
+    page.language.say_with("board-address", &arguments).into_owned()
 }
 
 /// The word an enum of the wire is written as.
@@ -254,3 +239,6 @@ fn word(value: &impl serde::Serialize) -> String {
         Ok(_) | Err(_) => String::new(),
     }
 }
+
+#[cfg(test)]
+mod tests;

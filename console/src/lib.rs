@@ -10,6 +10,7 @@ mod event;
 mod page;
 mod routes;
 mod state;
+mod trace;
 mod words;
 
 use axum::extract::FromRef;

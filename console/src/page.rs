@@ -6,8 +6,8 @@ use askama::Template;
 use axum::http::StatusCode;
 use axum::response::{Html, IntoResponse, Response};
 use fluent_bundle::FluentValue;
-use jiff::Timestamp;
 use jiff::tz::TimeZone;
+use jiff::{Timestamp, Zoned};
 use kit::auth::Operator;
 use kit::problem::Problem;
 
@@ -88,19 +88,44 @@ impl Page {
         }
     }
 
-    /// A time of day in the site's zone, with the date when it is not today.
-    pub(crate) fn clock(&self, at: i64, now: i64) -> String {
-        let civil =
-            |micros| Timestamp::from_microsecond(micros).unwrap_or_default().to_zoned(self.zone.clone());
-        let (at, now) = (civil(at), civil(now));
-        let pattern = if at.date() == now.date() { "%H:%M:%S" } else { "%Y-%m-%d %H:%M:%S" };
-        at.strftime(pattern).to_string()
+    /// A time of day in the site's zone.
+    pub(crate) fn time(&self, at: i64) -> String {
+        self.civil(at).strftime("%H:%M:%S").to_string()
+    }
+
+    /// The date in the site's zone; `None` when that is today.
+    pub(crate) fn date(&self, at: i64, now: i64) -> Option<String> {
+        let (at, now) = (self.civil(at), self.civil(now));
+        let pattern = if at.year() == now.year() { "%m-%d" } else { "%Y-%m-%d" };
+        (at.date() != now.date()).then(|| at.strftime(pattern).to_string())
+    }
+
+    /// A time to the minute, with the date when it is not today; `None` for what stands for ever.
+    pub(crate) fn moment(&self, at: i64, now: i64) -> Option<String> {
+        // A validity without an end is written as the end of time.
+        let time = Timestamp::from_microsecond(at)
+            .ok()
+            .filter(|it| (1971..9000).contains(&self.zoned(*it).year()))?;
+        let time = self.zoned(time).strftime("%H:%M").to_string();
+        Some(self.date(at, now).map_or_else(|| time.clone(), |date| format!("{date} {time}")))
+    }
+
+    /// A time for programs: ISO 8601.
+    pub(crate) fn iso(&self, at: i64) -> String {
+        self.civil(at).strftime("%Y-%m-%dT%H:%M:%S%.3f%:z").to_string()
     }
 
     /// A time with everything: date, time to the millisecond, offset.
     pub(crate) fn exact(&self, at: i64) -> String {
-        let at = Timestamp::from_microsecond(at).unwrap_or_default().to_zoned(self.zone.clone());
-        at.strftime("%Y-%m-%d %H:%M:%S%.3f %:z").to_string()
+        self.civil(at).strftime("%Y-%m-%d %H:%M:%S%.3f %:z").to_string()
+    }
+
+    fn civil(&self, at: i64) -> Zoned {
+        self.zoned(Timestamp::from_microsecond(at).unwrap_or_default())
+    }
+
+    fn zoned(&self, at: Timestamp) -> Zoned {
+        at.to_zoned(self.zone.clone())
     }
 }
 

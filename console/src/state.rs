@@ -1,17 +1,20 @@
 //! What the building looks like now, as the live page's left half.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use askama::Template;
 use kit::live::Heard;
+use kit::trouble::Trouble;
 use uplink::live::{self as wire, Lock, Position};
 
-use crate::directory::Directory;
-use crate::event::board_name;
+use crate::directory::{Directory, Door};
+use crate::event::{board_name, board_place};
 use crate::page::Page;
 
 /// A device that has been silent for longer than this, in microseconds, is stale: nothing it said counts as now.
 const STALE_AFTER: i64 = 5_000_000;
+/// Matters named in the answer; the rest is counted, and stands in the lists below it.
+const MATTERS: usize = 6;
 
 /// How a thing draws the eye.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -27,15 +30,14 @@ impl Level {
         match self {
             Self::Normal => "normal",
             Self::Attention => "attention",
-            Self::Unknown => "is-unknown attention",
+            Self::Unknown => "unknown",
         }
     }
 
     /// The shape of a door.
     pub(crate) fn shape(self, lock: &str) -> &'static str {
         match self {
-            Self::Attention => "alarm",
-            Self::Unknown => "stale",
+            Self::Attention | Self::Unknown => self.mark(),
             Self::Normal if lock == "lock-released" => "released",
             Self::Normal => "locked",
         }
@@ -51,6 +53,16 @@ impl Level {
     }
 }
 
+/// One matter that a person should look at. What follows from it is not another one.
+#[derive(Debug)]
+struct Matter {
+    level: Level,
+    name: String,
+    what: String,
+    /// Since when, or when it was last heard.
+    at: Option<i64>,
+}
+
 #[derive(Debug)]
 struct DoorView {
     id: u64,
@@ -62,21 +74,28 @@ struct DoorView {
     position: &'static str,
     causes: Vec<String>,
     troubles: Vec<String>,
+    /// Why nobody can say how the lock stands.
+    unknown: Option<&'static str>,
     heard_at: Option<i64>,
+    /// Whether something else, told of elsewhere, is all that is wrong with it.
+    follows: bool,
 }
 
 #[derive(Debug)]
-struct ControllerView {
+struct DeviceView {
     name: String,
+    certificate: String,
     level: Level,
+    state: &'static str,
     facts: Vec<String>,
-    heard_at: i64,
-    boards: Vec<PartView>,
+    heard_at: Option<i64>,
+    parts: Vec<PartView>,
 }
 
 #[derive(Debug)]
 struct PartView {
     name: String,
+    place: String,
     level: Level,
     state: &'static str,
     facts: Vec<String>,
@@ -89,9 +108,11 @@ struct State<'a> {
     page: &'a Page,
     now: i64,
     heard: bool,
-    troubles: usize,
+    count: usize,
+    matters: Vec<Matter>,
+    more: usize,
     doors: Vec<DoorView>,
-    controllers: Vec<ControllerView>,
+    devices: Vec<DeviceView>,
 }
 
 /// The HTML of the building's state.
@@ -99,6 +120,7 @@ pub(crate) fn render(
     page: &Page,
     directory: &Directory,
     devices: &BTreeMap<String, Heard>,
+    troubles: &BTreeMap<Trouble, i64>,
     now: i64,
 ) -> String {
     let doors: Vec<_> = directory
@@ -106,25 +128,67 @@ pub(crate) fn render(
         .values()
         .map(|door| door_view(page, door, devices.get(&door.controller), now))
         .collect();
-    let controllers: Vec<_> =
-        devices.iter().map(|(name, heard)| controller_view(page, name, heard, now)).collect();
-    let troubles = doors.iter().filter(|door| door.level != Level::Normal).count()
-        + controllers
-            .iter()
-            .map(|controller| {
-                usize::from(controller.level != Level::Normal)
-                    + controller.boards.iter().filter(|board| board.level != Level::Normal).count()
-            })
-            .sum::<usize>();
-    let state = State { page, now, heard: !devices.is_empty(), troubles, doors, controllers };
+    // Those of the site, heard or not, and whoever else spoke.
+    let names: BTreeSet<&String> = directory.controllers.keys().chain(devices.keys()).collect();
+    let devices: Vec<_> =
+        names.into_iter().map(|name| device_view(page, directory, name, devices.get(name), now)).collect();
+    let heard = devices.iter().any(|device| device.heard_at.is_some());
+    let mut matters = matters(page, &doors, &devices, troubles);
+    let count = matters.len();
+    matters.truncate(MATTERS);
+    let more = count - matters.len();
+    let state = State { page, now, heard, count, matters, more, doors, devices };
     state.render().unwrap_or_default()
+}
+
+fn matters(
+    page: &Page,
+    doors: &[DoorView],
+    devices: &[DeviceView],
+    troubles: &BTreeMap<Trouble, i64>,
+) -> Vec<Matter> {
+    let mut matters: Vec<_> = troubles
+        .iter()
+        .map(|(trouble, since)| Matter {
+            level: Level::Attention,
+            name: page.word("server-trouble", trouble.as_str()),
+            what: page.word("server-trouble-means", trouble.as_str()),
+            at: Some(*since),
+        })
+        .collect();
+    let mut add = |level, name: &str, what: String, at| {
+        if level != Level::Normal {
+            matters.push(Matter { level, name: name.to_owned(), what, at });
+        }
+    };
+    let comma = page.say("list-comma");
+    for door in doors.iter().filter(|door| !door.follows) {
+        let mut what = door.troubles.clone();
+        what.extend(door.unknown.map(|why| page.say(why).into_owned()));
+        add(door.level, &door.name, what.join(&comma), door.heard_at);
+    }
+    for device in devices {
+        add(device.level, &device.name, page.say(device.state).into_owned(), device.heard_at);
+        for part in device.parts.iter().filter(|_| device.level != Level::Unknown) {
+            add(part.level, &part.name, page.say(part.state).into_owned(), part.heard_at);
+        }
+    }
+    // A camera is told of by its vision process and by the controller it reports to.
+    let mut told = BTreeSet::new();
+    matters.retain(|matter| told.insert((matter.name.clone(), matter.what.clone())));
+    matters
 }
 
 fn is_stale(heard: &Heard, now: i64) -> bool {
     now.saturating_sub(heard.heard_at) > STALE_AFTER
 }
 
-fn door_view(page: &Page, door: &crate::directory::Door, heard: Option<&Heard>, now: i64) -> DoorView {
+/// A time by a device's clock, by ours.
+fn by_our_clock(heard: &Heard, at: i64) -> i64 {
+    at.saturating_sub(heard.clock_error).min(heard.heard_at)
+}
+
+fn door_view(page: &Page, door: &Door, heard: Option<&Heard>, now: i64) -> DoorView {
     let mut view = DoorView {
         id: door.id,
         name: door.name.clone(),
@@ -135,83 +199,132 @@ fn door_view(page: &Page, door: &crate::directory::Door, heard: Option<&Heard>, 
         position: "position-unknown",
         causes: Vec::new(),
         troubles: Vec::new(),
+        unknown: None,
         heard_at: None,
+        follows: true,
     };
-    let state = heard.and_then(|heard| heard.live.doors.iter().find(|it| it.door == door.id));
-    let (Some(heard), Some(state)) = (heard, state) else { return view };
-    view.heard_at = state.heard_at.map(|at| at.saturating_sub(heard.clock_error).min(heard.heard_at));
+    let Some(heard) = heard else {
+        view.unknown = Some("unknown-controller-never");
+        return view;
+    };
+    let Some(state) = heard.live.doors.iter().find(|it| it.door == door.id) else {
+        view.unknown = Some("unknown-not-configured");
+        view.follows = is_stale(heard, now);
+        return view;
+    };
+    view.heard_at = state.heard_at.map(|at| by_our_clock(heard, at));
     if is_stale(heard, now) {
-        view.troubles.push(page.say("trouble-controller-silent").into_owned());
+        view.unknown = Some("unknown-controller-silent");
         return view;
     }
-    view.lock = match state.lock {
-        Lock::Locked => "lock-locked",
-        Lock::Released => "lock-released",
-        Lock::Unknown => "lock-unknown",
-    };
-    view.position = match state.position {
-        Position::Closed => "position-closed",
-        Position::Open => "position-open",
-        Position::Unknown => "position-unknown",
-    };
     view.causes = state.causes.iter().map(|word| page.word("cause", word)).collect();
     view.troubles = state.troubles.iter().map(|word| page.word("trouble", word)).collect();
-    view.level = match (view.troubles.is_empty(), state.lock) {
-        (_, Lock::Unknown) => Level::Unknown,
-        (false, _) => Level::Attention,
-        (true, _) => Level::Normal,
+    let offline = state.troubles.iter().any(|word| word == "board-offline");
+    let other = state.troubles.iter().any(|word| word != "board-offline");
+    if !offline {
+        view.lock = match state.lock {
+            Lock::Locked => "lock-locked",
+            Lock::Released => "lock-released",
+            Lock::Unknown => "lock-unknown",
+        };
+        view.position = match state.position {
+            Position::Closed => "position-closed",
+            Position::Open => "position-open",
+            Position::Unknown => "position-unknown",
+        };
+    }
+    view.level = match (other, offline, state.lock) {
+        (true, _, _) => Level::Attention,
+        (false, true, _) | (false, false, Lock::Unknown) => Level::Unknown,
+        (false, false, Lock::Locked | Lock::Released) => Level::Normal,
     };
+    view.unknown = match (offline, state.lock) {
+        (true, _) => Some("unknown-board-offline"),
+        (false, Lock::Unknown) => Some("unknown-not-told"),
+        (false, Lock::Locked | Lock::Released) => None,
+    };
+    // The board stands among the devices as what is wrong.
+    view.follows = offline && !other;
     view
 }
 
-fn controller_view(page: &Page, name: &str, heard: &Heard, now: i64) -> ControllerView {
-    let stale = is_stale(heard, now);
+fn device_view(
+    page: &Page,
+    directory: &Directory,
+    name: &str,
+    heard: Option<&Heard>,
+    now: i64,
+) -> DeviceView {
+    let mut view = DeviceView {
+        name: directory.device(page, name),
+        certificate: name.to_owned(),
+        level: Level::Unknown,
+        state: "device-never",
+        facts: Vec::new(),
+        heard_at: None,
+        parts: Vec::new(),
+    };
+    let Some(heard) = heard else { return view };
     let live = &heard.live;
-    let mut facts = vec![live.software.clone()];
-    if let Some(outbox) = &live.outbox {
-        let waiting = i64::try_from(outbox.urgent + outbox.bulk).unwrap_or(i64::MAX);
-        facts.push(page.say_with("controller-outbox", "count", waiting).into_owned());
+    view.heard_at = Some(heard.heard_at);
+    let writable = live.outbox.is_none_or(|outbox| outbox.writable);
+    (view.level, view.state) = match (is_stale(heard, now), writable) {
+        (true, _) => (Level::Unknown, "device-silent"),
+        (false, true) => (Level::Normal, "device-online"),
+        (false, false) => (Level::Attention, "device-cannot-record"),
+    };
+    let stale = view.level == Level::Unknown;
+    let boards = live.boards.iter().map(|board| board_view(page, directory, name, heard, board, stale));
+    let cameras = live.cameras.iter().map(|camera| camera_view(page, camera, stale));
+    view.parts = boards.chain(cameras).collect();
+    if stale {
+        return view;
     }
     if let Some(version) = live.replica_version {
-        let version = i64::try_from(version).unwrap_or(i64::MAX);
-        facts.push(page.say_with("controller-policy", "version", version).into_owned());
+        let key = if live.outbox.is_some() { "device-policy" } else { "device-gallery" };
+        view.facts.push(page.say_with(key, "version", version.to_string()).into_owned());
     }
-    facts.push(page.say_with("controller-clock", "ms", heard.clock_error / 1000).into_owned());
-    let writable = live.outbox.is_none_or(|outbox| outbox.writable);
-    let level = match (stale, writable) {
-        (true, _) => Level::Unknown,
-        (false, true) => Level::Normal,
-        (false, false) => Level::Attention,
-    };
-    let boards = live.boards.iter().map(|board| board_view(page, board, stale));
-    let cameras = live.cameras.iter().map(|camera| camera_view(camera, stale));
-    ControllerView {
-        name: name.to_owned(),
-        level,
-        facts,
-        heard_at: heard.heard_at,
-        boards: boards.chain(cameras).collect(),
+    if let Some(outbox) = &live.outbox {
+        let waiting = outbox.urgent.saturating_add(outbox.bulk).to_string();
+        view.facts.push(page.say_with("device-outbox", "count", waiting).into_owned());
     }
+    view.facts.push(page.say_with("device-clock", "ms", (heard.clock_error / 1000).to_string()).into_owned());
+    view.facts.push(page.say_with("device-software", "version", live.software.clone()).into_owned());
+    view
 }
 
-fn board_view(page: &Page, board: &wire::Board, stale: bool) -> PartView {
-    let secure = if board.secure { "board-secure" } else { "board-not-secure" };
-    let mut facts = vec![page.say(secure).into_owned()];
+fn board_view(
+    page: &Page,
+    directory: &Directory,
+    device: &str,
+    heard: &Heard,
+    board: &wire::Board,
+    stale: bool,
+) -> PartView {
+    let mut facts = Vec::new();
+    if board.online && !stale {
+        facts.push(page.say(if board.secure { "board-secure" } else { "board-not-secure" }).into_owned());
+    }
     facts.extend(board.firmware.clone());
+    let door = directory.door_of(device, &board.bus, board.address);
     PartView {
-        name: board_name(page, &board.bus, board.address),
+        name: page
+            .say_with("board-of", "name", board_name(page, door, &board.bus, board.address))
+            .into_owned(),
+        place: board_place(page, &board.bus, board.address),
         level: level(stale, board.online),
-        state: if board.online { "board-online" } else { "board-offline" },
+        state: state(stale, if board.online { "board-online" } else { "board-offline" }),
         facts,
-        heard_at: board.heard_at,
+        heard_at: board.heard_at.map(|at| by_our_clock(heard, at)),
     }
 }
 
-fn camera_view(camera: &wire::Camera, stale: bool) -> PartView {
+fn camera_view(page: &Page, camera: &wire::Camera, stale: bool) -> PartView {
     PartView {
-        name: camera.camera.clone(),
+        name: page.say_with("camera-name", "camera", camera.camera.clone()).into_owned(),
+        place: String::new(),
         level: level(stale, camera.up),
-        state: if camera.up { "camera-up" } else { "camera-down" },
+        state: state(stale, if camera.up { "camera-up" } else { "camera-down" }),
         facts: Vec::new(),
         heard_at: None,
     }
@@ -225,7 +338,15 @@ fn level(stale: bool, up: bool) -> Level {
     }
 }
 
+/// What was said too long ago is not said again.
+fn state(stale: bool, said: &'static str) -> &'static str {
+    if stale { "part-unknown" } else { said }
+}
+
 /// Whether a device that was drawn as speaking has fallen silent since, within the last beats.
 pub(crate) fn went_stale(drawn: &BTreeMap<String, Heard>, now: i64) -> bool {
     drawn.values().any(|heard| is_stale(heard, now) && !is_stale(heard, now - 2 * STALE_AFTER))
 }
+
+#[cfg(test)]
+mod tests;

