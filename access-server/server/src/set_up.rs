@@ -57,6 +57,7 @@ pub async fn init(site: &NewSite<'_>) -> anyhow::Result<FirstLogin> {
     for holder in [Holder::Server, Holder::Web, Holder::Broker] {
         authority.issue(&pki, &holder, hosts, now)?;
     }
+    crate::broker::write(directory, site.broker)?;
     fs::write(&file, text).with_context(|| format!("{} cannot be written", file.display()))?;
     let kit = serve::open(&Config::read(&file)?).await?;
     let login = FirstLogin { name: "admin", password: auth::generate_password() };
