@@ -5,7 +5,7 @@ use core::time::Duration;
 
 use crate::decision::{Decision, Facts, Free, Outcome, Release, Remedy, SeenAt, Trace};
 use crate::ids::{DoorId, FireZoneId, PersonId};
-use crate::policy::{Credential, DoorView, Egress, Person, Policy, Relock};
+use crate::policy::{Credential, DoorKind, DoorView, Egress, Person, Policy, Relock};
 use crate::reason::{Reason, Rule, RuleSet};
 use crate::request::{CredentialKind, Factors, Few, Presented, Request, Seen, Shown, Side};
 use crate::rules::RULES;
@@ -141,7 +141,10 @@ impl<'c> Case<'c> {
         let already = free_because(self.policy, self.state, self.request.door, self.now).next();
         let (strike, relock) =
             self.door.map_or((UNKNOWN_DOOR_STRIKE, Relock::AfterTime), |it| (it.door.strike, it.door.relock));
-        Release { strike, relock, already }
+        let renews = self.request.side == Side::Entry
+            && self.door.is_some_and(|it| it.door.kind == DoorKind::Lane)
+            && self.person_id.is_some_and(|id| self.state.waits_to_pass(id, self.request.door, self.now));
+        Release { strike, relock, already, renews }
     }
 
     fn seen(&self) -> Few<SeenAt> {

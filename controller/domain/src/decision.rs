@@ -47,6 +47,8 @@ pub struct Release {
     pub relock: Relock,
     /// The door stands free anyway, and why.
     pub already: Option<Free>,
+    /// The person was let in at this lane a moment ago and has not passed: that grant's time begins anew, and nobody is let in besides.
+    pub renews: bool,
 }
 
 /// Why a door stands free.

@@ -1,12 +1,13 @@
 //! What a controller knows that passages and operators change: who is where, wrong tries, overrides, fire.
 
 use alloc::collections::{BTreeMap, BTreeSet};
+use core::time::Duration;
 
 use crate::decision::{Decision, Outcome};
 use crate::ids::{AreaId, CredentialId, DoorId, FireZoneId, OperatorId, PersonId};
 use crate::policy::{Policy, SiteRules};
 use crate::reason::{Reason, Rule};
-use crate::request::{AskedBy, Few, Presented, Request, Seen, Side};
+use crate::request::{AskedBy, Factors, Few, Presented, Request, Seen, Side};
 use crate::table::{Keyed, Table, spread_id};
 use crate::time::Utc;
 
@@ -32,6 +33,20 @@ pub struct Grant {
     pub side: Side,
     /// When.
     pub at: Utc,
+    /// Whether somebody has passed on it.
+    pub use_of_it: GrantUse,
+}
+
+/// What became of a grant.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum GrantUse {
+    /// Not told yet. From `until` on nobody is waited for: what was told is lost.
+    Awaited {
+        /// Until when.
+        until: Utc,
+    },
+    /// Somebody has passed, or nobody will.
+    Over,
 }
 
 /// What an operator made of a door.
@@ -114,6 +129,17 @@ pub enum Event<'e> {
         person: PersonId,
         /// When.
         at: Utc,
+        /// When that was told: a board that was alone tells late.
+        told: Utc,
+    },
+    /// Nobody went through on the last grant: its time is over.
+    NotUsed {
+        /// Where.
+        door: DoorId,
+        /// From which side.
+        side: Side,
+        /// Who was let in.
+        person: PersonId,
     },
     /// Another controller or the server says where somebody is.
     Located(Presence),
@@ -160,6 +186,9 @@ pub struct State {
     centre_heard: Option<Utc>,
 }
 
+/// A lane keeps a grant for its strike time, and for twice that once somebody has come in.
+const LANE_TIMES: u32 = 3;
+
 /// Most wrong-try counts kept; the one quiet for longest goes first.
 pub const TRIES_MAX: usize = 4096;
 
@@ -182,10 +211,25 @@ impl State {
         self.grants.get(&person)
     }
 
-    /// The override in force at a door.
+    /// Whether a person was let in there and has neither passed nor let the time go by.
+    #[must_use]
+    pub fn waits_to_pass(&self, person: PersonId, door: DoorId, now: Utc) -> bool {
+        self.last_grant(person).is_some_and(|it| match it.use_of_it {
+            GrantUse::Awaited { until } => {
+                it.door == door && it.side == Side::Entry && it.at <= now && now < until
+            }
+            GrantUse::Over => false,
+        })
+    }
+
+    /// The override in force at a door. A lock that begins after now was set before the clock was set back: it holds.
     #[must_use]
     pub fn override_at(&self, door: DoorId, now: Utc) -> Option<&Override> {
-        self.overrides.get(&door).filter(|it| it.since <= now && (now < it.until || it.until == Utc::MAX))
+        let has_begun = |it: &Override| match it.mode {
+            OverrideMode::Locked | OverrideMode::Lockdown { .. } => true,
+            OverrideMode::HeldOpen => it.since <= now,
+        };
+        self.overrides.get(&door).filter(|it| has_begun(it) && (now < it.until || it.until == Utc::MAX))
     }
 
     /// All overrides that were set and not lifted, expired ones too, by door.
@@ -244,8 +288,11 @@ impl State {
     pub fn observe(&mut self, policy: &Policy, event: Event<'_>) {
         match event {
             Event::Decided { request, decision } => self.decided(policy, request, decision),
-            Event::Passed { door, side, person, at } => {
-                if let Some(door) = policy.door(door) {
+            Event::Passed { door, side, person, at, told } => {
+                self.grant_is_over(door, side, person);
+                // News may come late: the later fact stands, unless it lies ahead, recorded before the clock was set back.
+                let later = |known: &Presence| at < known.since && known.since <= told;
+                if let Some(door) = policy.door(door).filter(|_| !self.presence(person).is_some_and(later)) {
                     let area = match side {
                         Side::Entry => door.inside,
                         Side::Exit => door.outside,
@@ -253,6 +300,7 @@ impl State {
                     self.presence.insert(Presence { person, area, since: at });
                 }
             }
+            Event::NotUsed { door, side, person } => self.grant_is_over(door, side, person),
             Event::Located(presence) => {
                 // News may overtake each other: the later fact stands.
                 if self.presence(presence.person).is_none_or(|known| known.since <= presence.since) {
@@ -298,7 +346,10 @@ impl State {
             Outcome::Granted(_) => {
                 self.stop_waiting(door, side, decision.trace.person);
                 if let Some(person) = decision.trace.person {
-                    self.grants.insert(Grant { person, door, side, at: now });
+                    let strike = policy.door(door).map_or(Duration::ZERO, |it| it.strike);
+                    let until = now.plus(strike.saturating_mul(LANE_TIMES));
+                    let use_of_it = GrantUse::Awaited { until };
+                    self.grants.insert(Grant { person, door, side, at: now, use_of_it });
                 }
             }
             Outcome::Denied(reasons) => {
@@ -308,10 +359,14 @@ impl State {
                 }
             }
             Outcome::NeedsMore { person, until, .. } => {
-                let kept = self
-                    .waiting(door, side, now, policy.site())
-                    .filter(|waiting| waiting.person == *person)
-                    .copied();
+                let kept = self.waiting(door, side, now, policy.site()).copied();
+                if kept.is_some_and(|it| it.person != *person && has_more_than_a_face(&it.presented))
+                    && !has_more_than_a_face(&request.presented)
+                {
+                    // Whoever is only seen may walk past; whoever shows something stands at the reader.
+                    return;
+                }
+                let kept = kept.filter(|waiting| waiting.person == *person);
                 let mut presented = kept.map_or_else(Few::new, |waiting| waiting.presented);
                 for item in request.presented.iter() {
                     // Showing the same thing again adds nothing, and a full list has all factors there are.
@@ -338,6 +393,13 @@ impl State {
         }
     }
 
+    fn grant_is_over(&mut self, door: DoorId, side: Side, person: PersonId) {
+        if let Some(grant) = self.last_grant(person).filter(|it| (it.door, it.side) == (door, side)).copied()
+        {
+            self.grants.insert(Grant { use_of_it: GrantUse::Over, ..grant });
+        }
+    }
+
     /// What waits is over when its own person passed or was refused, not when somebody else was.
     fn stop_waiting(&mut self, door: DoorId, side: Side, person: Option<PersonId>) {
         if self.waiting.get(&(door, side)).is_some_and(|it| Some(it.person) == person) {
@@ -360,6 +422,10 @@ impl State {
         }
         self.tries.insert(tried, Tries { count, last: now, locked_until });
     }
+}
+
+fn has_more_than_a_face(presented: &Few<Presented>) -> bool {
+    presented.iter().any(|it| it.shown.factor() != Factors::FACE)
 }
 
 /// What counts as a wrong try of: unknown cards and codes at the reader, wrong PINs also with the credential they

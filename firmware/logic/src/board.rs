@@ -386,9 +386,9 @@ impl Board {
         self.lines.get(usize::from(number)).map(DebouncedLine::sense).unwrap_or_default()
     }
 
-    /// Carries out a command once per number.
+    /// Carries out a command once per number, but for a passage that waits: the same again renews its time.
     pub(crate) fn command(&mut self, now: u64, command: Command) -> Outcome {
-        if command.id != 0 {
+        if command.id != 0 && !self.endpoint.waits_for(command.id) {
             if self.seen.iter().any(|id| *id == command.id) {
                 return Outcome::Repeated;
             }

@@ -1,7 +1,7 @@
 //! One board, any kind of endpoint: inputs and outputs by their OSDP numbers.
 
 use endpoints::vendor::{BoardSettings, Kind, KindSettings, What};
-use endpoints::{Command, Effect, Effects, Link, Outcome, Sense, door, gate_lane};
+use endpoints::{Command, Effect, Effects, Link, Outcome, Sense, Status, door, gate_lane};
 
 /// The endpoint's machine.
 #[derive(Clone, Debug)]
@@ -91,10 +91,26 @@ impl Endpoint {
         }
     }
 
+    /// Whether somebody still waits to pass by this command: given again, it renews their time.
+    pub(crate) fn waits_for(&self, id: u64) -> bool {
+        match self {
+            Endpoint::Door(_) => false,
+            Endpoint::GateLane(lane) => lane.waits_for(id),
+        }
+    }
+
     pub(crate) fn deadline(&self) -> Option<u64> {
         match self {
             Endpoint::Door(door) => door.deadline(),
             Endpoint::GateLane(lane) => lane.deadline(),
+        }
+    }
+
+    /// How it stands now.
+    pub(crate) fn status(&self) -> Status {
+        match self {
+            Endpoint::Door(door) => door.status(),
+            Endpoint::GateLane(lane) => lane.status(),
         }
     }
 

@@ -99,6 +99,8 @@ pub enum Condition {
     Lockdown,
     /// The leaf did not reach its limit in time (lanes).
     LeafStuck,
+    /// Beams are covered for longer than a passage takes, and an authority has run out meanwhile (lanes).
+    BeamBlocked,
 }
 
 /// What a controller (or the board's own whitelist) may order.
@@ -195,6 +197,61 @@ pub(crate) fn push<O, E>(effects: &mut Effects<O, E>, effect: Effect<O, E>) {
     debug_assert!(kept, "a step has at most MAX_EFFECTS effects");
 }
 
+/// The condition a line's sense is, if it is one: `operated` when operated, a fault under the input's number.
+pub(crate) const fn condition_of(sense: Sense, input: u8, operated: Option<Condition>) -> Option<Condition> {
+    match sense {
+        Sense::Rest => None,
+        Sense::Active => operated,
+        Sense::Cut => Some(Condition::Cut(input)),
+        Sense::Short => Some(Condition::Shorted(input)),
+    }
+}
+
+/// A safety line, and whether its contact has operated since the line was last at rest: a fire that burns through its own cable
+/// goes on.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub(crate) struct SafetyLine {
+    sense: Sense,
+    operated: bool,
+}
+
+impl SafetyLine {
+    pub(crate) const REST: SafetyLine = SafetyLine { sense: Sense::Rest, operated: false };
+
+    /// What the line says now; `operated` is the condition that begins when its contact operates and ends at rest only.
+    pub(crate) fn says<O, E>(
+        &mut self,
+        effects: &mut Effects<O, E>,
+        sense: Sense,
+        input: u8,
+        operated: Condition,
+    ) {
+        let was = *self;
+        self.sense = sense;
+        self.operated = match sense {
+            Sense::Rest => false,
+            Sense::Active => true,
+            Sense::Cut | Sense::Short => was.operated,
+        };
+        if self.operated && !was.operated {
+            push(effects, Effect::Began(operated));
+        }
+        report_line(effects, was.sense, sense, input, None);
+        if was.operated && !self.operated {
+            push(effects, Effect::Ended(operated));
+        }
+    }
+
+    pub(crate) const fn demands_release(self) -> bool {
+        self.sense.demands_release()
+    }
+
+    /// What of it is in force: that it has operated, and its fault.
+    pub(crate) fn conditions(self, input: u8, operated: Condition) -> impl Iterator<Item = Condition> {
+        self.operated.then_some(operated).into_iter().chain(condition_of(self.sense, input, None))
+    }
+}
+
 /// Reports a line's change: its condition when operated, and its faults under the input's number.
 pub(crate) fn report_line<O, E>(
     effects: &mut Effects<O, E>,
@@ -203,19 +260,13 @@ pub(crate) fn report_line<O, E>(
     input: u8,
     operated: Option<Condition>,
 ) {
-    let of = |sense| match sense {
-        Sense::Rest => None,
-        Sense::Active => operated,
-        Sense::Cut => Some(Condition::Cut(input)),
-        Sense::Short => Some(Condition::Shorted(input)),
-    };
     if was == is {
         return;
     }
-    if let Some(ended) = of(was) {
+    if let Some(ended) = condition_of(was, input, operated) {
         push(effects, Effect::Ended(ended));
     }
-    if let Some(began) = of(is) {
+    if let Some(began) = condition_of(is, input, operated) {
         push(effects, Effect::Began(began));
     }
 }

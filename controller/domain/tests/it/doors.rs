@@ -1,7 +1,7 @@
 //! What doors do, as told by those who use them.
 
 use domain::ids::{DoorId, PersonId};
-use domain::policy::{AntiPassback, CredentialStatus, FaceConsent, PersonStatus};
+use domain::policy::{AntiPassback, CredentialStatus, DoorKind, FaceConsent, PersonStatus};
 use domain::request::{CredentialKind, Factors, Liveness, Shown, Side};
 use domain::state::{Event, Override, OverrideMode};
 use domain::time::{Utc, Validity};
@@ -63,6 +63,7 @@ fn duress_opens_like_always_and_alarms_silently() {
     let mut site = Site::open();
     site.badge(ADA).at(VAULT);
     let plain = site.types(pin_of(ADA)).at(VAULT).opens();
+    site.went(ADA, VAULT, Side::Entry);
     site.badge(ADA).at(VAULT);
     let forced = site.types(duress_pin_of(ADA)).at(VAULT).opens().alarms(&["duress"]);
     assert_eq!(plain.0.outcome, forced.0.outcome, "nothing at the door tells");
@@ -137,6 +138,39 @@ fn soft_alarms_and_timed_forgets() {
     site.later(599).badge(ADA).at(LOBBY_BESIDE).refuses(&["enters-twice"]);
     site.later(1).badge(ADA).at(LOBBY_BESIDE).opens().quietly();
     site.later(60).badge(ADA).at(LOBBY).opens().alarms(&["enters-twice"]);
+}
+
+#[test]
+fn a_card_shown_again_before_anybody_passed_lets_one_person_in() {
+    let mut site = Site::with(|parts| parts.doors[0].anti_passback = AntiPassback::Hard);
+    assert!(site.badge(ADA).at(LOBBY).adds_a_passage());
+    for _ in 0..3 {
+        assert!(!site.later(1).badge(ADA).at(LOBBY).adds_a_passage());
+    }
+    assert!(site.badge(BOB).at(LOBBY).adds_a_passage(), "somebody else is somebody else");
+    assert!(site.badge(ADA).at(BRIDGE).adds_a_passage(), "so is another lane");
+}
+
+#[test]
+fn once_it_was_used_or_not_used_a_card_is_a_passage_again() {
+    let mut site = Site::open();
+    site.badge(ADA).at(LOBBY).opens();
+    site.went(ADA, LOBBY, Side::Entry);
+    assert!(site.badge(ADA).at(LOBBY).adds_a_passage());
+    site.observe(Event::NotUsed { door: LOBBY, side: Side::Entry, person: ADA });
+    assert!(site.badge(ADA).at(LOBBY).adds_a_passage());
+    // Nothing was told of it: a lane has long forgotten it.
+    assert!(!site.later(14).badge(ADA).at(LOBBY).adds_a_passage());
+    assert!(site.later(16).badge(ADA).at(LOBBY).adds_a_passage());
+}
+
+#[test]
+fn a_door_is_released_anew_each_time() {
+    let mut site = Site::with(|parts| parts.doors[0].kind = DoorKind::Door);
+    site.badge(ADA).at(LOBBY).opens();
+    assert!(site.badge(ADA).at(LOBBY).adds_a_passage());
+    assert!(site.badge(ADA).leaving().at(LOBBY_BESIDE).adds_a_passage());
+    assert!(site.badge(ADA).leaving().at(LOBBY_BESIDE).adds_a_passage(), "nobody is counted out");
 }
 
 #[test]
@@ -281,11 +315,26 @@ fn timed_anti_passback_forgets_entries_that_lie_ahead() {
 }
 
 #[test]
-fn a_lock_holds_from_its_time_on() {
+fn a_clock_set_back_lifts_no_lock() {
     let mut site = Site::open();
-    let since = site.now.plus(Duration::from_secs(60));
-    let it = Override { mode: OverrideMode::Locked, by: CHIEF, rank: 5, since, until: Utc::MAX };
+    for (mode, refused) in
+        [(OverrideMode::Locked, "door-locked"), (OverrideMode::Lockdown { clearance: 8 }, "door-locked-down")]
+    {
+        let since = site.now;
+        let until = site.now.plus(Duration::from_secs(3600));
+        site.observe(Event::Overridden(LOBBY, Override { mode, by: CHIEF, rank: 5, since, until }));
+        site.at(Utc(0)).badge(ADA).at(LOBBY).refuses(&[refused]);
+        assert!(!site.state.may_override(LOBBY, 4, site.now), "{mode:?}");
+        site.at(since);
+    }
+}
+
+#[test]
+fn a_clock_set_back_holds_no_door_open() {
+    let mut site = Site::open();
+    let (since, until) = (site.now, Utc::MAX);
+    let it = Override { mode: OverrideMode::HeldOpen, by: CHIEF, rank: 5, since, until };
     site.observe(Event::Overridden(LOBBY, it));
-    site.badge(ADA).at(LOBBY).opens();
-    site.later(60).badge(ADA).at(LOBBY).refuses(&["door-locked"]);
+    assert!(site.state.override_at(LOBBY, since).is_some());
+    assert!(site.state.override_at(LOBBY, Utc(0)).is_none());
 }

@@ -251,8 +251,13 @@ impl Site {
     }
 
     pub(crate) fn went(&mut self, person: PersonId, door: DoorId, side: Side) {
-        let at = self.now;
-        self.observe(Event::Passed { door, side, person, at });
+        self.told_late(person, door, side, self.now);
+    }
+
+    /// The board tells now what happened then.
+    pub(crate) fn told_late(&mut self, person: PersonId, door: DoorId, side: Side, at: Utc) {
+        let told = self.now;
+        self.observe(Event::Passed { door, side, person, at, told });
     }
 }
 
@@ -306,6 +311,15 @@ impl Answer {
             self.0.outcome
         );
         self
+    }
+
+    /// Whether it lets somebody in anew, rather than renewing a grant that was not used.
+    #[track_caller]
+    pub(crate) fn adds_a_passage(self) -> bool {
+        match self.0.outcome {
+            Outcome::Granted(release) => !release.renews,
+            Outcome::Denied(_) | Outcome::NeedsMore { .. } => panic!("stays shut: {:?}", self.0.outcome),
+        }
     }
 
     /// Stays shut for exactly these reasons.

@@ -130,6 +130,24 @@ fn a_stranger_in_the_background_neither_takes_nor_spoils_what_waits() {
 }
 
 #[test]
+fn a_colleague_in_the_background_does_not_displace_the_card_that_waits() {
+    let mut site = Site::with(|parts| {
+        let with_pin = |factor: Factors| factor.and(Factors::PIN);
+        parts.doors[0].otherwise = vec![with_pin(Factors::CARD), with_pin(Factors::FACE)];
+    });
+    site.badge(ADA).at(LOBBY).asks_for(Factors::PIN);
+    site.face(BOB).at(LOBBY).asks_for(Factors::PIN);
+    site.types(pin_of(ADA)).at(LOBBY).opens();
+    // Whoever shows a card there is at the reader; and a face waits where no card does.
+    site.badge(ADA).at(LOBBY).asks_for(Factors::PIN);
+    site.badge(BOB).at(LOBBY).asks_for(Factors::PIN);
+    site.types(pin_of(BOB)).at(LOBBY).opens();
+    site.face(ADA).at(LOBBY).asks_for(Factors::PIN);
+    site.face(BOB).at(LOBBY).asks_for(Factors::PIN);
+    site.types(pin_of(BOB)).at(LOBBY).opens();
+}
+
+#[test]
 fn passing_out_does_not_excuse_guesses() {
     let mut site = Site::open();
     for _ in 0..3 {
@@ -160,6 +178,18 @@ fn older_news_does_not_move_anybody() {
     assert_eq!(site.state.presence(ADA).map(|it| it.area), Some(BUILDING));
     site.observe(Event::AllForgiven);
     assert_eq!(site.state.present(), Vec::<&Presence>::new());
+}
+
+#[test]
+fn a_late_report_moves_nobody_back() {
+    let mut site = Site::open();
+    let earlier = site.now;
+    site.later(60).went(ADA, LOBBY, Side::Exit);
+    site.later(60).told_late(ADA, LOBBY, Side::Entry, earlier);
+    assert_eq!(site.state.presence(ADA).map(|it| it.area), Some(STREET));
+    // What lies ahead was recorded before the clock was set back: the passage counts.
+    site.at(earlier).went(ADA, LOBBY, Side::Entry);
+    assert_eq!(site.state.presence(ADA).map(|it| it.area), Some(BUILDING));
 }
 
 #[test]

@@ -1,10 +1,12 @@
 //! The door's machine: senses, commands and time in; outputs and events out.
 
+mod status;
+
 use super::{Cause, Event, Input, MainsLoss, Output, Relock, Settings};
 use crate::common::{
     Command, Condition, Effect, Effects, Link, Order, Outcome, Refusal, Sense, Source, Timer,
 };
-use crate::common::{push, report_line, sooner};
+use crate::common::{SafetyLine, push, report_line, sooner};
 
 /// An opening this soon after the lock was set again still counts as authorised: the leaf moved before the contact was debounced.
 pub const GRACE_US: u64 = 500_000;
@@ -20,8 +22,8 @@ pub struct Door {
     mode: Mode,
     grant: Grant,
     exit: Exit,
-    fire: Sense,
-    break_glass: Sense,
+    fire: SafetyLine,
+    break_glass: SafetyLine,
     mains: Sense,
     contact: Sense,
     lines: [Sense; 3],
@@ -65,6 +67,17 @@ enum Mode {
     HeldOpen { until: u64 },
     Locked { until: u64 },
     Lockdown { until: u64 },
+}
+
+impl Mode {
+    const fn condition(self) -> Option<Condition> {
+        match self {
+            Mode::Normal => None,
+            Mode::HeldOpen { .. } => Some(Condition::HeldOpen),
+            Mode::Locked { .. } => Some(Condition::LockedByCommand),
+            Mode::Lockdown { .. } => Some(Condition::Lockdown),
+        }
+    }
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
@@ -152,8 +165,8 @@ impl Door {
             mode: Mode::Normal,
             grant: Grant::None,
             exit: Exit::None,
-            fire: Sense::Rest,
-            break_glass: Sense::Rest,
+            fire: SafetyLine::REST,
+            break_glass: SafetyLine::REST,
             mains: Sense::Rest,
             contact: Sense::Rest,
             lines: [Sense::Rest; 3],
@@ -282,14 +295,8 @@ impl Door {
                     self.rex_says(now, sense, out);
                 }
             }
-            Input::Fire => {
-                report_line(out, self.fire, sense, number, Some(Condition::Fire));
-                self.fire = sense;
-            }
-            Input::BreakGlass => {
-                report_line(out, self.break_glass, sense, number, Some(Condition::BreakGlass));
-                self.break_glass = sense;
-            }
+            Input::Fire => self.fire.says(out, sense, number, Condition::Fire),
+            Input::BreakGlass => self.break_glass.says(out, sense, number, Condition::BreakGlass),
             Input::Mains => {
                 report_line(out, self.mains, sense, number, Some(Condition::MainsLost));
                 self.mains = sense;
@@ -459,13 +466,7 @@ impl Door {
     }
 
     fn set_mode(&mut self, mode: Mode, out: &mut Out) {
-        let condition = |mode| match mode {
-            Mode::Normal => None,
-            Mode::HeldOpen { .. } => Some(Condition::HeldOpen),
-            Mode::Locked { .. } => Some(Condition::LockedByCommand),
-            Mode::Lockdown { .. } => Some(Condition::Lockdown),
-        };
-        let (was, is) = (condition(self.mode), condition(mode));
+        let (was, is) = (self.mode.condition(), mode.condition());
         self.mode = mode;
         if was != is {
             if let Some(ended) = was {

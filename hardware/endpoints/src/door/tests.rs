@@ -210,6 +210,21 @@ fn a_cut_fire_loop_releases_and_is_a_fault() {
 }
 
 #[test]
+fn a_fire_that_burns_through_its_own_cable_goes_on() {
+    let cut = Condition::Cut(Input::Fire.number());
+    let mut site = Site::with(Settings::default());
+    for sense in [Sense::Active, Sense::Cut, Sense::Active, Sense::Short] {
+        site.sense(Input::Fire, sense);
+        assert!(site.released() && site.door.status().conditions.contains(&Condition::Fire), "{sense:?}");
+    }
+    assert_eq!(site.conditions[..3], [(Condition::Fire, true), (cut, true), (cut, false)]);
+    assert!(!site.conditions.contains(&(Condition::Fire, false)), "it has not ended");
+    site.sense(Input::Fire, Sense::Rest);
+    assert_eq!(site.conditions.last(), Some(&(Condition::Fire, false)));
+    assert!(!site.released() && site.door.status().conditions.is_empty());
+}
+
+#[test]
 fn locked_by_command_the_controller_still_releases_the_whitelist_does_not() {
     let mut site = Site::with(Settings::default());
     site.order(Order::Lock, 60);

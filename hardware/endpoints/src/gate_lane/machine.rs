@@ -2,13 +2,16 @@
 
 #[cfg(test)]
 mod counted;
+mod leaf;
+mod passage;
+mod status;
 
-use super::crossing::{Beams, Crossing, Seen, Standing};
+use super::crossing::{Beams, Crossing};
 use super::{Direction, Event, Input, Output, Settings};
 use crate::common::{
     Command, Condition, Effect, Effects, Link, Order, Outcome, Refusal, Sense, Source, Timer,
 };
-use crate::common::{push, report_line, sooner};
+use crate::common::{SafetyLine, push, report_line, sooner};
 
 /// How many authorised passages may wait in each direction.
 pub const MAX_PENDING: usize = 4;
@@ -27,13 +30,15 @@ pub struct GateLane {
     crossing: Crossing,
     at_closed: bool,
     obstructed: bool,
-    fire: Sense,
-    break_glass: Sense,
+    fire: SafetyLine,
+    break_glass: SafetyLine,
     mains: Sense,
     lines: [Sense; 3],
     link: Link,
     leaf: Leaf,
     stuck: bool,
+    /// Beams have been covered for too long.
+    blocked: bool,
     driven: OutputSet,
 }
 
@@ -86,11 +91,22 @@ enum Mode {
     Lockdown { until: u64 },
 }
 
+impl Mode {
+    const fn condition(self) -> Option<Condition> {
+        match self {
+            Mode::Normal => None,
+            Mode::HeldOpen { .. } => Some(Condition::HeldOpen),
+            Mode::Locked { .. } => Some(Condition::LockedByCommand),
+            Mode::Lockdown { .. } => Some(Condition::Lockdown),
+        }
+    }
+}
+
 /// Authorised passages not yet made, in one direction.
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
 struct Pending {
     ids: heapless::Vec<u64, MAX_PENDING>,
-    /// Idle while somebody authorised is crossing.
+    /// Runs while any wait or somebody authorised is crossing this way.
     expires: Timer,
 }
 
@@ -105,6 +121,11 @@ impl Pending {
 
     fn first(&self) -> u64 {
         self.ids.first().copied().unwrap_or(0)
+    }
+
+    /// Whether a passage waits that was authorised under this number; 0 is none.
+    fn waits_for(&self, id: u64) -> bool {
+        id != 0 && self.ids.contains(&id)
     }
 
     /// Takes the oldest authority, if there is one.
@@ -125,13 +146,14 @@ impl GateLane {
             crossing: Crossing::Empty,
             at_closed: false,
             obstructed: false,
-            fire: Sense::Rest,
-            break_glass: Sense::Rest,
+            fire: SafetyLine::REST,
+            break_glass: SafetyLine::REST,
             mains: Sense::Rest,
             lines: [Sense::Rest; 3],
             link: Link::Down,
             leaf: Leaf::Open { to: Direction::Exit },
             stuck: false,
+            blocked: false,
             driven: 0,
         }
     }
@@ -189,6 +211,11 @@ impl GateLane {
         }
     }
 
+    /// Whether a passage waits that was authorised by this command: the same again renews its time and authorises nobody else.
+    pub fn waits_for(&self, id: u64) -> bool {
+        self.entry.waits_for(id) || self.exit.waits_for(id)
+    }
+
     /// Whether the lane must be free both ways.
     pub const fn must_be_free(&self) -> bool {
         self.fire.demands_release()
@@ -204,8 +231,8 @@ impl GateLane {
     }
 
     /// Whether anybody may pass without an authority of their own.
-    fn is_free(&self) -> bool {
-        self.must_be_free() || matches!(self.mode, Mode::HeldOpen { .. })
+    const fn is_free(&self) -> bool {
+        self.must_be_free() || self.is_held()
     }
 
     fn expire(&mut self, now: u64, out: &mut Out) {
@@ -218,6 +245,7 @@ impl GateLane {
         for direction in [Direction::Entry, Direction::Exit] {
             if self.pending_mut(direction).expires.due(now) {
                 self.drop_pending(direction, out);
+                self.overdue(now, direction, out);
             }
         }
         match self.leaf {
@@ -246,14 +274,8 @@ impl GateLane {
                 }
             }
             Input::Obstruction => self.obstructed = active,
-            Input::Fire => {
-                report_line(out, self.fire, sense, number, Some(Condition::Fire));
-                self.fire = sense;
-            }
-            Input::BreakGlass => {
-                report_line(out, self.break_glass, sense, number, Some(Condition::BreakGlass));
-                self.break_glass = sense;
-            }
+            Input::Fire => self.fire.says(out, sense, number, Condition::Fire),
+            Input::BreakGlass => self.break_glass.says(out, sense, number, Condition::BreakGlass),
             Input::Mains => {
                 report_line(out, self.mains, sense, number, Some(Condition::MainsLost));
                 self.mains = sense;
@@ -294,97 +316,6 @@ impl GateLane {
         }
     }
 
-    fn beam(&mut self, now: u64, beam: u8, blocked: bool, out: &mut Out) {
-        let beams = self.beams.with(beam, blocked);
-        if beams == self.beams {
-            return;
-        }
-        self.beams = beams;
-        let toward = self.open_toward();
-        match self.crossing.beam(beam, blocked, beams, toward) {
-            Seen::Nothing => {}
-            Seen::CameIn(_) | Seen::Deeper => self.judge(out),
-            Seen::Followed => self.judge_follower(out),
-            Seen::Opposed(direction) => {
-                if !self.is_free() {
-                    self.alarm(Event::WrongWay { direction }, out);
-                }
-            }
-            Seen::Left { direction, people, standing } => self.left(now, direction, people, standing, out),
-            Seen::WentBack { direction, standing } => {
-                if standing == Standing::Authorised && !self.is_free() {
-                    let id = self.pending_mut(direction).first();
-                    push(out, Effect::Event(Event::Abandoned { direction, id }));
-                }
-                if self.pending_mut(direction).expires == Timer::Idle {
-                    self.rearm(now, direction);
-                }
-            }
-        }
-    }
-
-    /// Gives those who came in their standing, and raises the alarm once they are deep enough to mean it.
-    fn judge(&mut self, out: &mut Out) {
-        let Crossing::Inside { direction, reached, people, standing: Standing::Waiting, .. } = self.crossing
-        else {
-            return;
-        };
-        if self.is_free() || self.pending_mut(direction).count() >= people {
-            self.stand(Standing::Authorised);
-            return;
-        }
-        let event = match self.open_toward() {
-            Some(open) if open == direction && reached >= 1 => Event::Tailgating { direction },
-            Some(open) if open != direction && reached >= 1 => Event::WrongWay { direction },
-            None if reached >= 2 => Event::Forced { direction },
-            Some(_) | None => return,
-        };
-        self.alarm(event, out);
-    }
-
-    fn judge_follower(&mut self, out: &mut Out) {
-        let Crossing::Inside { direction, people, standing, .. } = self.crossing else {
-            return;
-        };
-        let enough = self.is_free() || self.pending_mut(direction).count() >= people;
-        if !enough && standing != Standing::Alarmed {
-            self.alarm(Event::Tailgating { direction }, out);
-        }
-    }
-
-    fn alarm(&mut self, event: Event, out: &mut Out) {
-        self.stand(Standing::Alarmed);
-        push(out, Effect::Event(event));
-    }
-
-    fn stand(&mut self, new: Standing) {
-        if let Crossing::Inside { standing, .. } = &mut self.crossing {
-            *standing = new;
-        }
-    }
-
-    /// All who were inside left at the far end: as many as had an authority have passed, the others have slipped through.
-    fn left(&mut self, now: u64, direction: Direction, people: u8, standing: Standing, out: &mut Out) {
-        for _ in 0..people {
-            match self.pending_mut(direction).take() {
-                Some(id) if standing != Standing::Waiting => {
-                    push(out, Effect::Event(Event::Passed { direction, id }));
-                }
-                Some(_) | None if self.is_free() => {
-                    push(out, Effect::Event(Event::Passed { direction, id: 0 }));
-                }
-                Some(_) | None => push(out, Effect::Event(Event::Slipped { direction })),
-            }
-        }
-        self.rearm(now, direction);
-    }
-
-    fn rearm(&mut self, now: u64, direction: Direction) {
-        let until = now + seconds(self.settings.pass_s.get().into());
-        let pending = self.pending_mut(direction);
-        pending.expires = if pending.ids.is_empty() { Timer::Idle } else { Timer::Until(until) };
-    }
-
     fn command(&mut self, now: u64, command: Command, out: &mut Out) -> Outcome {
         let until = now.saturating_add(command.for_us);
         let lasting = matches!(command.order, Order::Hold | Order::Lock | Order::Lockdown);
@@ -400,7 +331,7 @@ impl GateLane {
                 (Mode::Lockdown { .. }, _) => return Outcome::Refused(Refusal::Lockdown),
                 (Mode::Locked { .. }, Source::Whitelist) => return Outcome::Refused(Refusal::Locked),
                 (Mode::Locked { .. }, Source::Controller) | (Mode::Normal | Mode::HeldOpen { .. }, _) => {
-                    if self.entry.ids.is_full() {
+                    if self.entry.ids.is_full() && !self.entry.waits_for(command.id) {
                         return Outcome::Refused(Refusal::TooMany);
                     }
                     self.let_pass(now, Direction::Entry, command.id, command.for_us, out);
@@ -425,20 +356,21 @@ impl GateLane {
         Outcome::Done
     }
 
-    /// One more authorised passage. At the limit the time starts again instead: an exit is never refused.
+    /// One more authorised passage. Of one that waits under this number, and at the limit, only the time starts again: an exit is
+    /// never refused.
     fn let_pass(&mut self, now: u64, direction: Direction, id: u64, for_us: u64, out: &mut Out) {
         let for_us = match for_us {
             0 => seconds(self.settings.pass_s.get().into()),
             asked => asked.min(seconds(255)),
         };
         let pending = self.pending_mut(direction);
-        if pending.ids.push(id).is_ok() {
+        if !pending.waits_for(id) && pending.ids.push(id).is_ok() {
             push(out, Effect::Event(Event::Authorised { direction, id }));
         }
         let pending = self.pending_mut(direction);
         pending.expires = Timer::Until(pending.expires.at().unwrap_or(0).max(now + for_us));
         // Somebody who stood at the reader and only now may pass.
-        self.judge(out);
+        self.judge(now, out);
     }
 
     fn drop_pending(&mut self, direction: Direction, out: &mut Out) {
@@ -458,13 +390,7 @@ impl GateLane {
     }
 
     fn set_mode(&mut self, mode: Mode, out: &mut Out) {
-        let condition = |mode| match mode {
-            Mode::Normal => None,
-            Mode::HeldOpen { .. } => Some(Condition::HeldOpen),
-            Mode::Locked { .. } => Some(Condition::LockedByCommand),
-            Mode::Lockdown { .. } => Some(Condition::Lockdown),
-        };
-        let (was, is) = (condition(self.mode), condition(mode));
+        let (was, is) = (self.mode.condition(), mode.condition());
         self.mode = mode;
         if was != is {
             if let Some(ended) = was {
@@ -476,6 +402,14 @@ impl GateLane {
         }
     }
 
+    fn set_blocked(&mut self, blocked: bool, out: &mut Out) {
+        if blocked != self.blocked {
+            self.blocked = blocked;
+            let condition = Condition::BeamBlocked;
+            push(out, if blocked { Effect::Began(condition) } else { Effect::Ended(condition) });
+        }
+    }
+
     fn set_stuck(&mut self, stuck: bool, out: &mut Out) {
         if stuck != self.stuck {
             self.stuck = stuck;
@@ -484,130 +418,6 @@ impl GateLane {
                 if stuck { Effect::Began(Condition::LeafStuck) } else { Effect::Ended(Condition::LeafStuck) },
             );
         }
-    }
-
-    /// The way the leaf is open, or on its way to or from there.
-    const fn open_toward(&self) -> Option<Direction> {
-        match self.leaf {
-            Leaf::Opening { to, .. } | Leaf::Open { to } | Leaf::Closing { from: to, .. } => Some(to),
-            Leaf::Closed | Leaf::Free => None,
-        }
-    }
-
-    /// The way the leaf should be open.
-    fn wanted(&self) -> Option<Direction> {
-        if let Crossing::Inside { direction, standing: Standing::Authorised, .. } = self.crossing {
-            return Some(direction);
-        }
-        if matches!(self.mode, Mode::HeldOpen { .. }) {
-            return Some(Direction::Entry);
-        }
-        let waiting = |d| match d {
-            Direction::Entry => !self.entry.ids.is_empty(),
-            Direction::Exit => !self.exit.ids.is_empty(),
-        };
-        if matches!(self.crossing, Crossing::Inside { standing: Standing::Alarmed, .. }) {
-            // Somebody without authority is inside: shut, unless an exit waits, which nothing denies.
-            return waiting(Direction::Exit).then_some(Direction::Exit);
-        }
-        match self.open_toward() {
-            Some(open) if waiting(open) => Some(open),
-            Some(_) | None if waiting(Direction::Exit) => Some(Direction::Exit),
-            Some(_) | None => waiting(Direction::Entry).then_some(Direction::Entry),
-        }
-    }
-
-    fn may_close(&self) -> bool {
-        self.beams.leaf_may_close() && !self.obstructed
-    }
-
-    /// Brings the leaf in line with what is wanted, and the outputs in line with the leaf.
-    fn settle(&mut self, now: u64, out: &mut Out) {
-        self.pause_timers();
-        let before = self.leaf;
-        self.leaf = self.next_leaf(now, out);
-        match (before, self.leaf) {
-            (Leaf::Free, Leaf::Free) => {}
-            (Leaf::Free, _) => push(out, Effect::Event(Event::Secured)),
-            (_, Leaf::Free) => push(out, Effect::Event(Event::Freed)),
-            (Leaf::Closed | Leaf::Opening { .. } | Leaf::Open { .. } | Leaf::Closing { .. }, _) => {}
-        }
-        let driven = self.drive();
-        for output in Output::ALL {
-            let bit = 1 << output.number();
-            if (driven ^ self.driven) & bit != 0 {
-                push(out, Effect::Set(output, driven & bit != 0));
-            }
-        }
-        self.driven = driven;
-    }
-
-    /// An authority does not run out under somebody who is using it.
-    fn pause_timers(&mut self) {
-        if let Crossing::Inside { direction, standing: Standing::Authorised, .. } = self.crossing {
-            self.pending_mut(direction).expires = Timer::Idle;
-        }
-    }
-
-    fn next_leaf(&self, now: u64, out: &mut Out) -> Leaf {
-        if self.must_be_free() {
-            return Leaf::Free;
-        }
-        let until = now + u64::from(self.settings.travel_ds.get()) * 100_000;
-        let wanted = self.wanted();
-        match self.leaf {
-            Leaf::Closed => wanted.map_or(Leaf::Closed, |to| Leaf::Opening { to, until }),
-            Leaf::Opening { .. } => self.leaf,
-            Leaf::Free => match (wanted, self.may_close()) {
-                (Some(to), _) => Leaf::Opening { to, until },
-                (None, true) => Leaf::Closing { from: Direction::Exit, until },
-                (None, false) => Leaf::Open { to: Direction::Exit },
-            },
-            Leaf::Open { to } => {
-                if wanted != Some(to) && self.may_close() {
-                    Leaf::Closing { from: to, until }
-                } else {
-                    self.leaf
-                }
-            }
-            Leaf::Closing { from, .. } => {
-                if !self.may_close() {
-                    push(out, Effect::Event(Event::Reversed));
-                    Leaf::Opening { to: from, until }
-                } else if wanted == Some(from) {
-                    Leaf::Opening { to: from, until }
-                } else {
-                    self.leaf
-                }
-            }
-        }
-    }
-
-    fn drive(&self) -> OutputSet {
-        let opening = |d| match self.leaf {
-            Leaf::Opening { to, .. } | Leaf::Open { to } => to == d,
-            // In a fire the leaf opens outward; without mains nothing is driven and it swings free.
-            Leaf::Free => d == Direction::Exit && self.mains != Sense::Active,
-            Leaf::Closed | Leaf::Closing { .. } => false,
-        };
-        let go = |d| match self.leaf {
-            Leaf::Opening { to, .. } | Leaf::Open { to } => to == d && self.wanted() == Some(d),
-            Leaf::Free => d == Direction::Exit,
-            Leaf::Closed | Leaf::Closing { .. } => false,
-        };
-        let alarmed = matches!(self.crossing, Crossing::Inside { standing: Standing::Alarmed, .. });
-        let on = |output| match output {
-            Output::OpenEntry => opening(Direction::Entry),
-            Output::OpenExit => opening(Direction::Exit),
-            Output::Sounder => alarmed && !self.must_be_free(),
-            Output::Close => matches!(self.leaf, Leaf::Closing { .. }),
-            Output::Brake => self.leaf == Leaf::Closed,
-            Output::EntryGreen => go(Direction::Entry),
-            Output::EntryRed => !go(Direction::Entry),
-            Output::ExitGreen => go(Direction::Exit),
-            Output::ExitRed => !go(Direction::Exit),
-        };
-        Output::ALL.into_iter().filter(|o| on(*o)).fold(0, |set, o| set | 1 << o.number())
     }
 }
 

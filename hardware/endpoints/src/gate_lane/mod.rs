@@ -18,7 +18,10 @@
 //! Outputs 0 to 2 may be commanded by OSDP OUT: 0 lets one person in, 1 lets one out. A lane with four beams leaves `beam_safety`
 //! unconnected: the inner two are safety beams as well.
 //!
-//! What five beams cannot see: two people so close that no beam clears between them, and somebody carried.
+//! A lane that is held opens outward, or stays open as it stands, and closes on nobody: a hold may mean a fire elsewhere in the zone.
+//!
+//! What five beams cannot see: two people so close that no beam clears between them, and somebody carried. A body is told from another by
+//! the beams it covers: beams at leg height would see two of everybody.
 
 mod crossing;
 #[cfg(test)]

@@ -95,6 +95,7 @@ pub(super) fn write_condition(w: &mut Writer<'_>, condition: Condition) -> Resul
         Condition::LockedByCommand => [10, 0],
         Condition::Lockdown => [11, 0],
         Condition::LeafStuck => [12, 0],
+        Condition::BeamBlocked => [13, 0],
     })
 }
 
@@ -112,6 +113,7 @@ pub(super) fn read_condition(r: &mut Reader<'_>) -> Result<Condition, BadBody> {
         [10, 0] => Ok(Condition::LockedByCommand),
         [11, 0] => Ok(Condition::Lockdown),
         [12, 0] => Ok(Condition::LeafStuck),
+        [13, 0] => Ok(Condition::BeamBlocked),
         _ => Err(BadBody::Range("condition")),
     }
 }

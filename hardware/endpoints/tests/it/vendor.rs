@@ -9,7 +9,7 @@ use endpoints::vendor::{
     BadBody, BoardEvent, BoardSettings, Events, EventsWriter, FromBoard, Info, Kind, KindSettings,
     LocalRefusal, MAX_BODY, MAX_EVENT, OUI, OfflineRule, Reset, ToBoard, What,
 };
-use endpoints::{Condition, Order, Outcome, Refusal};
+use endpoints::{Condition, Conditions, LeafNow, LockNow, MAX_CONDITIONS, Order, Outcome, Refusal, Status};
 use proptest::prelude::*;
 
 fn hex(bytes: &[u8]) -> String {
@@ -130,6 +130,37 @@ fn golden_bytes_of_info() {
 }
 
 #[test]
+fn golden_bytes_of_a_status() {
+    assert_eq!(to_board(ToBoard::Status), "0106");
+    let status = |leaf, lock, forced, held, conditions: &[Condition]| {
+        let conditions = Conditions::from_slice(conditions).unwrap();
+        from_board(FromBoard::Status {
+            epoch: 0x11223344,
+            as_of: 7,
+            status: Status { leaf, lock, forced, held, conditions },
+        })
+    };
+    let head = "01864433221107000000";
+    assert_eq!(status(LeafNow::Unknown, LockNow::Locked, false, false, &[]), format!("{head}000000"));
+    assert_eq!(
+        status(LeafNow::Closed, LockNow::Released(Cause::Hold), false, true, &[Condition::HeldOpen]),
+        format!("{head}0105020900")
+    );
+    assert_eq!(
+        status(LeafNow::Open, LockNow::Locked, true, false, &[Condition::Cut(9), Condition::Tamper]),
+        format!("{head}02000106090300")
+    );
+    let all = [Condition::Shorted(13); MAX_CONDITIONS];
+    assert!(status(LeafNow::Open, LockNow::Locked, true, true, &all).len() <= 2 * MAX_BODY);
+    let mut body = [1, 0x86, 0, 0, 0, 0, 0, 0, 0, 0, 3, 0, 0];
+    assert_eq!(FromBoard::decode(&body), Err(BadBody::Range("leaf")));
+    body[10..].copy_from_slice(&[0, 8, 0]);
+    assert_eq!(FromBoard::decode(&body), Err(BadBody::Range("cause")));
+    body[10..].copy_from_slice(&[0, 0, 4]);
+    assert_eq!(FromBoard::decode(&body), Err(BadBody::Range("flags")));
+}
+
+#[test]
 fn golden_bytes_of_events() {
     let mut body = [0; MAX_BODY];
     let mut writer = EventsWriter::new(&mut body, 5).unwrap();
@@ -168,6 +199,7 @@ fn golden_numbers_of_what_happens() {
         (What::Ended(Condition::LockedByCommand), "030a00"),
         (What::Ended(Condition::Lockdown), "030b00"),
         (What::Ended(Condition::LeafStuck), "030c00"),
+        (What::Began(Condition::BeamBlocked), "020d00"),
         (What::ClockSet { by_ms: -1 }, "04ffffffffffffffff"),
         (What::Lost { count: 2 }, "0502000000"),
         (What::LocalGranted { reader: 1, list: 2 }, "060102000000"),
@@ -177,6 +209,7 @@ fn golden_numbers_of_what_happens() {
         (What::WhitelistRejected, "09"),
         (What::Configured { digest: 1 }, "0a0100000000000000"),
         (What::KeyChanged, "0b"),
+        (What::KeyReset, "0c"),
         (What::Door(door::Event::Released { cause: Cause::Rex, id: 1 }), "20040100000000000000"),
         (What::Door(door::Event::Locked), "21"),
         (What::Door(door::Event::Opened { cause: Cause::Grant, id: 1 }), "22060100000000000000"),
@@ -258,6 +291,10 @@ proptest! {
             for event in Events::clone(&events) {
                 let _ = event;
             }
+        }
+        if let Ok(message @ FromBoard::Status { .. }) = FromBoard::decode(&bytes) {
+            let used = message.encode(&mut buffer).unwrap();
+            prop_assert_eq!(&buffer[..used], &bytes[..]);
         }
         let _ = Header::decode(&bytes);
         let _ = BoardSettings::decode(&bytes);

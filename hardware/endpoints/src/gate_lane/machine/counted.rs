@@ -1,6 +1,7 @@
 //! What the exploration needs to see of a lane.
 
-use super::{Crossing, Direction, GateLane, Leaf, Mode, Standing, Timer};
+use super::super::crossing::Standing;
+use super::{Crossing, Direction, GateLane, Leaf, Mode, Timer};
 
 impl GateLane {
     /// The same lane with all times counted from `now`, for exploration: two such lanes behave alike.
@@ -38,6 +39,11 @@ impl GateLane {
             self.crossing,
             Crossing::Inside { direction: Direction::Entry, standing: Standing::Authorised, .. }
         )
+    }
+
+    /// Somebody who may pass is inside.
+    pub(in crate::gate_lane) fn lets_through_now(&self) -> bool {
+        matches!(self.crossing, Crossing::Inside { standing: Standing::Authorised, .. })
     }
 
     pub(in crate::gate_lane) fn alarmed_inside(&self) -> bool {

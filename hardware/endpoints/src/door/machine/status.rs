@@ -1,0 +1,40 @@
+//! How a door stands now.
+
+use super::{Door, Leaf};
+use crate::common::{Condition, condition_of};
+use crate::door::Input;
+use crate::status::{Conditions, LeafNow, LockNow, Status};
+
+impl Door {
+    /// How it stands now.
+    pub fn status(&self) -> Status {
+        Status {
+            leaf: match self.leaf {
+                Leaf::Unknown => LeafNow::Unknown,
+                Leaf::Closed => LeafNow::Closed,
+                Leaf::Open(_) | Leaf::HeldTooLong | Leaf::Forced => LeafNow::Open,
+            },
+            lock: self.causes().strongest().map_or(LockNow::Locked, LockNow::Released),
+            forced: self.leaf == Leaf::Forced,
+            held: self.leaf == Leaf::HeldTooLong,
+            conditions: self.conditions(),
+        }
+    }
+
+    fn conditions(&self) -> Conditions {
+        let [rex, tamper, battery] = self.lines;
+        let lines = [
+            (Input::Contact, self.contact, None),
+            (Input::Rex, rex, None),
+            (Input::Tamper, tamper, Some(Condition::Tamper)),
+            (Input::Mains, self.mains, Some(Condition::MainsLost)),
+            (Input::Battery, battery, Some(Condition::BatteryLow)),
+        ];
+        let lines =
+            lines.into_iter().filter_map(|(input, sense, it)| condition_of(sense, input.number(), it));
+        let fire = self.fire.conditions(Input::Fire.number(), Condition::Fire);
+        let break_glass = self.break_glass.conditions(Input::BreakGlass.number(), Condition::BreakGlass);
+        let lines = fire.chain(break_glass).chain(lines);
+        lines.chain(self.mode.condition()).collect()
+    }
+}
