@@ -1,6 +1,11 @@
 //! The door's machine: senses, commands and time in; outputs and events out.
 
+mod awaited;
+#[cfg(test)]
+mod counted;
 mod status;
+
+use awaited::Awaited;
 
 use super::{Cause, Event, Input, MainsLoss, Output, Relock, Settings};
 use crate::common::{
@@ -21,6 +26,7 @@ pub struct Door {
     settings: Settings,
     mode: Mode,
     grant: Grant,
+    awaited: Awaited,
     exit: Exit,
     fire: SafetyLine,
     break_glass: SafetyLine,
@@ -164,6 +170,7 @@ impl Door {
             settings,
             mode: Mode::Normal,
             grant: Grant::None,
+            awaited: Awaited::NOBODY,
             exit: Exit::None,
             fire: SafetyLine::REST,
             break_glass: SafetyLine::REST,
@@ -221,7 +228,7 @@ impl Door {
             Leaf::Open(timer) => timer.at(),
             Leaf::Unknown | Leaf::Closed | Leaf::HeldTooLong | Leaf::Forced => None,
         };
-        sooner(sooner(sooner(mode, grant), sooner(exit, lock)), leaf)
+        sooner(sooner(sooner(mode, grant), sooner(exit, lock)), sooner(leaf, self.awaited.deadline()))
     }
 
     /// Whether this output is on. Outputs that follow LED and BUZ are not the machine's: they are off here.
@@ -265,8 +272,15 @@ impl Door {
             Mode::Normal | Mode::HeldOpen { .. } | Mode::Locked { .. } | Mode::Lockdown { .. } => {}
         }
         match self.grant {
-            Grant::Waiting { until, .. } | Grant::Used { until, .. } if until <= now => self.end_grant(out),
+            Grant::Waiting { until, .. } | Grant::Used { until, .. } if until <= now => {
+                self.grant = Grant::None;
+            }
             Grant::None | Grant::Waiting { .. } | Grant::Used { .. } => {}
+        }
+        if self.awaited.deadline().is_some_and(|until| until <= now) {
+            for id in self.awaited.take() {
+                push(out, Effect::Event(Event::NotOpened { id }));
+            }
         }
         if matches!(self.exit, Exit::Timed { until } if until <= now) {
             self.exit = Exit::None;
@@ -322,6 +336,9 @@ impl Door {
             (Sense::Active, Leaf::Unknown) => {
                 self.leaf = Leaf::Open(self.held_from(now));
                 push(out, Effect::Event(Event::FoundOpen));
+                if let Some((cause, _)) = self.authority() {
+                    self.name_awaited(cause, out);
+                }
             }
             (Sense::Active, Leaf::Closed) => self.opened(now, out),
             (Sense::Rest, Leaf::Open(_)) => self.closed(Event::Closed, out),
@@ -330,23 +347,37 @@ impl Door {
         }
     }
 
-    fn opened(&mut self, now: u64, out: &mut Out) {
-        let authority = match self.lock {
+    /// What an opening now has behind it: why the door is released, or was a moment ago, and by which command.
+    const fn authority(&self) -> Option<(Cause, u64)> {
+        match self.lock {
             Lock::Locked => None,
             Lock::JustLocked { cause, id, .. } | Lock::Released { cause, id } => Some((cause, id)),
-        };
-        let Some((cause, id)) = authority else {
+        }
+    }
+
+    fn opened(&mut self, now: u64, out: &mut Out) {
+        let Some((cause, id)) = self.authority() else {
             self.leaf = Leaf::Forced;
             push(out, Effect::Event(Event::Forced));
             return;
         };
         self.leaf = Leaf::Open(self.held_from(now));
-        push(out, Effect::Event(Event::Opened { cause, id }));
+        if self.awaited.is_empty() {
+            push(out, Effect::Event(Event::Opened { cause, id }));
+        }
+        self.name_awaited(cause, out);
         if let Grant::Waiting { until, id, source } = self.grant {
             self.grant = Grant::Used { until, id, source };
         }
         if self.settings.relock == Relock::OnOpen {
             self.end_used();
+        }
+    }
+
+    /// Whoever was let in goes in by this opening.
+    fn name_awaited(&mut self, cause: Cause, out: &mut Out) {
+        for id in self.awaited.take() {
+            push(out, Effect::Event(Event::Opened { cause, id }));
         }
     }
 
@@ -390,7 +421,7 @@ impl Door {
         match command.order {
             Order::PassEntry => return Outcome::Refused(Refusal::WrongKind),
             Order::PassExit => self.let_out(now, command.for_us, out),
-            Order::Release => return self.release(now, command),
+            Order::Release => return self.release(now, command, out),
             Order::Hold => match self.mode {
                 Mode::Lockdown { .. } => return Outcome::Refused(Refusal::Lockdown),
                 Mode::Normal | Mode::HeldOpen { .. } | Mode::Locked { .. } => {
@@ -398,15 +429,15 @@ impl Door {
                 }
             },
             Order::Lock => {
-                self.end_grant(out);
+                self.end_grant(now);
                 self.set_mode(Mode::Locked { until }, out);
             }
             Order::Lockdown => {
-                self.end_grant(out);
+                self.end_grant(now);
                 self.set_mode(Mode::Lockdown { until }, out);
             }
             Order::Normal => {
-                self.end_grant(out);
+                self.end_grant(now);
                 self.set_mode(Mode::Normal, out);
             }
         }
@@ -428,7 +459,7 @@ impl Door {
         push(out, Effect::Event(Event::ExitRequested));
     }
 
-    fn release(&mut self, now: u64, command: Command) -> Outcome {
+    fn release(&mut self, now: u64, command: Command, out: &mut Out) -> Outcome {
         match (self.mode, command.source) {
             (Mode::Lockdown { .. }, _) => return Outcome::Refused(Refusal::Lockdown),
             (Mode::Locked { .. }, Source::Whitelist) => return Outcome::Refused(Refusal::Locked),
@@ -444,6 +475,9 @@ impl Door {
         };
         let until = running.max(now + for_us);
         self.grant = Grant::Waiting { until, id: command.id, source: command.source };
+        if let Some(id) = self.awaited.push(command.id, until + GRACE_US) {
+            push(out, Effect::Event(Event::NotOpened { id }));
+        }
         Outcome::Done
     }
 
@@ -456,13 +490,9 @@ impl Door {
         self.link = link;
     }
 
-    fn end_grant(&mut self, out: &mut Out) {
-        if let Grant::Waiting { id, .. } = self.grant
-            && matches!(self.leaf, Leaf::Closed | Leaf::Unknown)
-        {
-            push(out, Effect::Event(Event::NotOpened { id }));
-        }
+    fn end_grant(&mut self, now: u64) {
         self.grant = Grant::None;
+        self.awaited.at_most_until(now + GRACE_US);
     }
 
     fn set_mode(&mut self, mode: Mode, out: &mut Out) {
@@ -485,6 +515,7 @@ impl Door {
             (None, Lock::Locked | Lock::JustLocked { .. }) => {}
             (None, Lock::Released { cause, id }) => {
                 self.lock = Lock::JustLocked { until: now + GRACE_US, cause, id };
+                self.awaited.at_most_until(now + GRACE_US);
                 push(out, Effect::Set(Output::Lock, false));
                 push(out, Effect::Event(Event::Locked));
             }
@@ -498,6 +529,9 @@ impl Door {
                     push(out, Effect::Event(Event::Released { cause, id }));
                 }
                 self.lock = released;
+                if matches!(self.leaf, Leaf::Open(_) | Leaf::HeldTooLong | Leaf::Forced) {
+                    self.name_awaited(cause, out);
+                }
             }
         }
         self.leaf = match (self.leaf, causes.free()) {
@@ -539,43 +573,4 @@ impl Door {
 
 const fn seconds(s: u64) -> u64 {
     s * 1_000_000
-}
-
-#[cfg(test)]
-impl Door {
-    /// The same door with all times counted from `now`, for exploration: two such doors behave alike.
-    pub(super) fn counted_from(&self, now: u64) -> Door {
-        let rel = |t: u64| t.saturating_sub(now);
-        let mut door = self.clone();
-        door.mode = match door.mode {
-            Mode::Normal => Mode::Normal,
-            Mode::HeldOpen { until } => Mode::HeldOpen { until: rel(until) },
-            Mode::Locked { until } => Mode::Locked { until: rel(until) },
-            Mode::Lockdown { until } => Mode::Lockdown { until: rel(until) },
-        };
-        door.grant = match door.grant {
-            Grant::None => Grant::None,
-            Grant::Waiting { until, id, source } => Grant::Waiting { until: rel(until), id, source },
-            Grant::Used { until, id, source } => Grant::Used { until: rel(until), id, source },
-        };
-        door.exit = match door.exit {
-            Exit::None => Exit::None,
-            Exit::Pressed { until } => Exit::Pressed { until: rel(until) },
-            Exit::Timed { until } => Exit::Timed { until: rel(until) },
-        };
-        door.lock = match door.lock {
-            Lock::Locked => Lock::Locked,
-            Lock::JustLocked { until, cause, id } => Lock::JustLocked { until: rel(until), cause, id },
-            Lock::Released { cause, id } => Lock::Released { cause, id },
-        };
-        door.leaf = match door.leaf {
-            Leaf::Open(Timer::Until(at)) => Leaf::Open(Timer::Until(rel(at))),
-            leaf @ (Leaf::Unknown
-            | Leaf::Closed
-            | Leaf::Open(Timer::Idle)
-            | Leaf::HeldTooLong
-            | Leaf::Forced) => leaf,
-        };
-        door
-    }
 }

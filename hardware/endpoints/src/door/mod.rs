@@ -141,7 +141,8 @@ pub enum Event {
     },
     /// The lock holds again.
     Locked,
-    /// Opened while released (or within [`GRACE_US`] after).
+    /// Opened while released (or within [`GRACE_US`] after), or somebody was let in while it stood open. Told once for everybody who was
+    /// let in and had not been told of, whatever the cause.
     Opened {
         /// Why it was released.
         cause: Cause,
@@ -160,7 +161,7 @@ pub enum Event {
     ClosedAfterForced,
     /// Closed after it was held too long.
     ClosedAfterHeld,
-    /// Released for somebody who did not open it.
+    /// Somebody was let in who has not opened it, [`GRACE_US`] after their time.
     NotOpened {
         /// By which command.
         id: u64,

@@ -2,6 +2,7 @@
 
 extern crate std;
 
+use std::vec;
 use std::vec::Vec;
 
 use super::{Cause, Door, Event, Given, Input, Output, Relock, Settings};
@@ -53,6 +54,18 @@ impl Site {
     fn order_by(&mut self, order: Order, seconds: u64, source: Source) -> Outcome {
         self.give(Given::Command(Command { id: 42, order, for_us: seconds * SECOND, source }));
         self.outcome.take().unwrap()
+    }
+
+    fn lets_in(&mut self, id: u64) {
+        let (order, source) = (Order::Release, Source::Controller);
+        self.give(Given::Command(Command { id, order, for_us: 5 * SECOND, source }));
+    }
+
+    /// Who was named as having opened, and who as not.
+    fn named(&self) -> (Vec<u64>, Vec<u64>) {
+        let opened = |it: &Event| if let Event::Opened { id, .. } = it { Some(*id) } else { None };
+        let not_opened = |it: &Event| if let Event::NotOpened { id } = it { Some(*id) } else { None };
+        (self.events.iter().filter_map(opened).collect(), self.events.iter().filter_map(not_opened).collect())
     }
 
     /// Lets time pass, waking the door exactly at its deadlines.
@@ -126,6 +139,84 @@ fn not_opened_after_grant() {
     site.wait(6);
     assert!(site.events.contains(&Event::NotOpened { id: 42 }));
     assert!(!site.released());
+}
+
+#[test]
+fn everybody_let_in_before_one_opening_is_named() {
+    let mut site = Site::with(Settings::default());
+    site.lets_in(1);
+    site.wait(1);
+    site.lets_in(2);
+    site.opens();
+    site.closes();
+    site.wait(10);
+    assert_eq!(site.named(), (vec![1, 2], vec![]));
+}
+
+#[test]
+fn who_is_let_in_while_it_stands_open_has_gone_in() {
+    let mut site = Site::with(Settings::default());
+    site.lets_in(1);
+    site.opens();
+    site.lets_in(2);
+    assert_eq!(site.events.last(), Some(&Event::Opened { cause: Cause::Grant, id: 2 }));
+    site.closes();
+    site.wait(10);
+    assert_eq!(site.named(), (vec![1, 2], vec![]));
+}
+
+#[test]
+fn a_request_to_exit_does_not_hide_who_was_let_in() {
+    let mut site = Site::with(Settings::default());
+    site.lets_in(1);
+    site.sense(Input::Rex, Sense::Active);
+    site.opens();
+    assert_eq!(site.events.last(), Some(&Event::Opened { cause: Cause::Rex, id: 1 }));
+    site.closes();
+    site.wait(10);
+    assert_eq!(site.named(), (vec![1], vec![]));
+}
+
+#[test]
+fn who_opens_in_the_moment_of_locking_has_opened() {
+    let mut site = Site::with(Settings::default());
+    site.lets_in(1);
+    site.wait(5);
+    assert!(!site.released());
+    site.now += 100_000;
+    site.opens();
+    site.wait(10);
+    assert_eq!(site.named(), (vec![1], vec![]));
+}
+
+#[test]
+fn a_lock_by_command_leaves_the_same_moment() {
+    let mut site = Site::with(Settings::default());
+    site.lets_in(1);
+    site.order(Order::Lock, 60);
+    assert_eq!(site.named(), (vec![], vec![]));
+    site.wait(1);
+    assert_eq!(site.named(), (vec![], vec![1]));
+}
+
+#[test]
+fn who_did_not_open_is_told_in_time_whatever_else_releases() {
+    let mut site = Site::with(Settings::default());
+    site.order(Order::Hold, 3600);
+    site.lets_in(1);
+    site.wait(6);
+    assert_eq!(site.named(), (vec![], vec![1]));
+    site.opens();
+    assert_eq!(site.events.last(), Some(&Event::Opened { cause: Cause::Hold, id: 0 }));
+}
+
+#[test]
+fn of_more_than_four_let_in_at_once_the_first_is_given_up() {
+    let mut site = Site::with(Settings::default());
+    (1..=5).for_each(|id| site.lets_in(id));
+    assert_eq!(site.named(), (vec![], vec![1]));
+    site.opens();
+    assert_eq!(site.named(), (vec![2, 3, 4, 5], vec![1]));
 }
 
 #[test]
