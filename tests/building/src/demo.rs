@@ -39,7 +39,10 @@ fn open() -> Result<()> {
     let mut building = Building::start(&folder, None, &mut |part| eprintln!("  starting: {part}"))?;
     let login = building.site.first_login()?;
     println!("\n  {}", building.console());
-    println!("  first login: {} / {} (to be changed at once)", login.name, login.password);
+    println!(
+        "  first login: {} / {} (asks for a password of your own, which counts from then on)",
+        login.name, login.password
+    );
     println!("  the site's authority, for the browser: {}", building.site.path("site/pki/ca.pem").display());
     println!("  Ctrl-C stops everything.\n");
     let pictures = [
@@ -74,7 +77,7 @@ fn scripted(report: Option<&Path>) -> Result<()> {
         std::fs::remove_dir_all(&folder).with_context(|| format!("clearing {}", folder.display()))?;
     }
     let mut building = Building::start(&folder, None, &mut |part| eprintln!("  starting: {part}"))?;
-    let result = scenario::run(&mut building, &mut |step| {
+    let result = scenario::run(&mut building, &scenario::LONG, &mut |step| {
         let mark = if step.ok { "ok    " } else { "FAILED" };
         println!("  {mark} {:>6} ms  {}: {}", step.ms, step.name, step.detail);
     })?;

@@ -26,6 +26,8 @@ use crate::process::free_port;
 pub const CONTROLLER: &str = "controller-1";
 /// The vision process's name in its certificate.
 pub const VISION: &str = "vision-1";
+/// The bus's name, as the site's file has it.
+pub const BUS: &str = "lobby";
 /// The camera's name.
 pub const CAMERA: &str = "lobby";
 
@@ -186,7 +188,7 @@ impl Site {
                 device.door
             ));
         }
-        text.push_str(&format!("\n[[bus]]\nname = \"main\"\nport = \"{}\"\n", port.display()));
+        text.push_str(&format!("\n[[bus]]\nname = \"{BUS}\"\nport = \"{}\"\n", port.display()));
         for device in devices {
             let key = self.path("controller").join(format!("{}.scbk", device.name));
             if !key.exists() {

@@ -1,1 +1,1 @@
-//! From pixel to pin on real parts: everything is in `tests/main.rs`.
+//! From pixel to pin on real parts: everything is in `tests/it`.
