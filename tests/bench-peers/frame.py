@@ -5,6 +5,7 @@ same person; then, for every line on standard input that names a case, one line 
 frame, by stage. `default` enlarges the frame to twice its size first, as the library does unless told not to.
 """
 
+import importlib.metadata
 import itertools
 import json
 import os
@@ -51,7 +52,12 @@ def seen(case):
     return {"faces": faces, "same": same}
 
 
-said = {"version": face_recognition.__version__, "dlib": dlib.__version__, "blas": dlib.DLIB_USE_BLAS, "avx": dlib.USE_AVX_INSTRUCTIONS}
+said = {
+    "version": importlib.metadata.version("face_recognition"),
+    "dlib": dlib.__version__,
+    "blas": dlib.DLIB_USE_BLAS,
+    "avx": dlib.USE_AVX_INSTRUCTIONS,
+}
 print(json.dumps(said | {"seen": {case: seen(case) for case in upsample}}), flush=True)
 for line in sys.stdin:
     print(json.dumps(cost(line.strip())), flush=True)

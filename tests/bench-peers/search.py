@@ -47,6 +47,7 @@ def cost(index):
 
 indexes = {"exact": exact, "codes": codes}
 said = {name: right(index) for name, index in indexes.items()}
-print(json.dumps({"version": faiss.__version__, "built_for": faiss.get_compile_options().strip(), "right": said}), flush=True)
+options = faiss.get_compile_options().strip()
+print(json.dumps({"version": faiss.__version__, "built_for": options, "right": said}), flush=True)
 for line in sys.stdin:
     print(json.dumps({"search": cost(indexes[line.strip()])}), flush=True)

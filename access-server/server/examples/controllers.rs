@@ -21,8 +21,9 @@ use uplink::event::{Ack, Batch, LARGEST_BATCH, Received, Stream};
 use uplink::topics::{Leaf, topic};
 use uplink::wire;
 
-/// Messages of one controller without the server's acknowledgement.
+/// Messages, and events in them, of one controller without the server's acknowledgement.
 const WINDOW: u64 = 64;
+const WINDOW_EVENTS: u64 = 1024;
 /// Without progress for so long, it sends again from where the acknowledgement stands.
 const SILENCE: Duration = Duration::from_secs(2);
 /// So much silence is no longer a busy server.
@@ -119,7 +120,7 @@ impl Controller {
             if !more && acked == self.sent {
                 return Ok(());
             }
-            let room = next - acked < WINDOW * per_message;
+            let room = next - acked < (WINDOW * per_message).min(WINDOW_EVENTS);
             if room && (more || next < self.sent) {
                 let last = if more { next + per_message } else { self.sent.min(next + per_message) };
                 let payload = payload(next + 1..=last)?;

@@ -85,6 +85,7 @@ fn round(networks: &mut Networks, frames: &[(String, Picture)]) -> anyhow::Resul
 fn frames(photographs: &Path, out: &Path) -> anyhow::Result<Vec<(String, Picture)>> {
     let mut paths: Vec<PathBuf> =
         std::fs::read_dir(photographs)?.map(|entry| Ok(entry?.path())).collect::<std::io::Result<_>>()?;
+    // One face each. The PNG among what is fetched shows patches on a suit that others take for faces.
     paths.retain(|path| path.extension().is_some_and(|kind| kind == "jpg"));
     paths.sort();
     anyhow::ensure!(

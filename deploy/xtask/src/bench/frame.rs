@@ -10,7 +10,7 @@ use super::conditions::Watch;
 use super::turns::{Side, alternate};
 use super::{Comparison, built, peers, verdict};
 
-const PAIRS: usize = 9;
+const PAIRS: usize = 4;
 const CASES: [(&str, &str, f64); 2] = [("default", "default", 12.0), ("plain", "without upsampling", 6.0)];
 /// Boxes whose common part is at least this much of both together are of the same face: the two draw them differently.
 const SAME_FACE: f64 = 0.4;

@@ -40,9 +40,9 @@ pub(super) fn python(name: &str) -> Result<PathBuf> {
         // Debian's own: the packages pinned have builds for it.
         run(Command::new("/usr/bin/python3").args(["-m", "venv", "--clear"]).arg(&home))?;
         let mut install = Command::new(&interpreter);
-        run(install
-            .args(["-m", "pip", "install", "--quiet", "--disable-pip-version-check", "-r"])
-            .arg(&wanted))
+        // The list is complete; left to itself pip would compile a second dlib.
+        install.args(["-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--no-deps", "-r"]);
+        run(install.arg(&wanted))
     })?;
     Ok(interpreter)
 }
