@@ -77,6 +77,7 @@ fn a_change_of_policy_is_on_the_list_at_once() {
     let controller = building.running();
     let door = &building.boards[0];
     let first = until("a list at the board", || building.list_of(DOOR));
+    until("its link to the server", || server.look(|known| known.haves.first().cloned()));
     // Ada lost her card, and Ben may enter now.
     let mut changed = policy_parts(2);
     changed.credentials[0].status = CredentialStatus::Lost;

@@ -122,6 +122,7 @@ fn a_list_that_did_not_arrive_is_sent_again_and_one_that_did_is_remembered() {
     // So does it when the controller was away.
     let memory = case.memory.clone();
     let mut again = case_at(with_cards(1, 1), &memory);
+    again.now = case.now;
     again.board_has(number);
     assert!(again.sent().is_none(), "{memory:?}");
     // A board with empty flash has none.
