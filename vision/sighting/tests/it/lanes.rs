@@ -18,7 +18,7 @@ fn known(person: u64) -> Identity {
 #[test]
 fn of_four_in_a_queue_the_nearest_alone_is_looked_at_until_they_are_gone() {
     let mut queue = vec![
-        face(20.0, 60.0, 60.0),
+        face(20.0, 60.0, 50.0),
         face(130.0, 60.0, 70.0),
         face(250.0, 60.0, 140.0),
         face(480.0, 60.0, 100.0),
