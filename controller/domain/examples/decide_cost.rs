@@ -228,7 +228,10 @@ fn main() {
     for number in 0..PEOPLE / 2 {
         let at = Utc(now.0 - 3_600_000_000);
         let door = DoorId(mix(number) % DOORS);
-        state.observe(&policy, Event::Passed { door, side: Side::Exit, person: PersonId(number), at });
+        state.observe(
+            &policy,
+            Event::Passed { door, side: Side::Exit, person: PersonId(number), at, told: at },
+        );
     }
     let card = |number: u64, door: u64, side| {
         let shown = Shown::Digest { kind: CredentialKind::Card, digest: digest(number) };

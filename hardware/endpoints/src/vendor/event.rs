@@ -187,8 +187,12 @@ impl What {
         let kind = r.u8()?;
         let what = match kind {
             1 => What::Started(to_reset(r.u8()?)),
-            2 => What::Began(codes::read_condition(r)?),
-            3 => What::Ended(codes::read_condition(r)?),
+            // What lasts of a later version is an event of a later version: it must not hold up those behind it.
+            2 | 3 => match (kind, codes::read_condition(r)) {
+                (_, Err(BadBody::Range(_))) => return Ok(What::Unknown(kind)),
+                (2, condition) => What::Began(condition?),
+                (_, condition) => What::Ended(condition?),
+            },
             4 => What::ClockSet { by_ms: r.i64()? },
             5 => What::Lost { count: r.u32()? },
             6 => What::LocalGranted { reader: r.u8()?, list: r.u32()? },

@@ -248,6 +248,15 @@ fn an_event_of_a_later_version_is_counted_not_lost() {
 }
 
 #[test]
+fn a_condition_of_a_later_version_holds_up_no_event_behind_it() {
+    let mut later = [0; MAX_EVENT];
+    let event = |what| BoardEvent { seq: 6, boot: 1, uptime_ms: 2, utc_us: None, what };
+    let used = event(What::Ended(Condition::Cut(9))).encode(&mut later).unwrap();
+    later[used - 2] = 0xEE;
+    assert_eq!(BoardEvent::decode(&later[..used]), Ok((event(What::Unknown(3)), used)));
+}
+
+#[test]
 fn bad_bodies_say_why() {
     assert_eq!(ToBoard::decode(&[]), Err(BadBody::Short));
     assert_eq!(ToBoard::decode(&[2, 1]), Err(BadBody::Version(2)));
