@@ -12,7 +12,7 @@ use toml::Spanned;
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Config {
-    /// `sqlite:site.db` or `postgres://user@host/name`.
+    /// `sqlite:site.db` or `postgres://user@host/name`, on another machine with `?sslmode=verify-full`.
     pub database: Spanned<String>,
     /// The directory of the site's keys.
     pub keys: Spanned<PathBuf>,
@@ -128,12 +128,8 @@ impl Config {
     }
 
     fn check(&self) -> Result<(), (Range<usize>, String)> {
-        let database = self.database.get_ref();
-        if !["sqlite:", "postgres:", "postgresql:"].iter().any(|scheme| database.starts_with(scheme)) {
-            return Err((
-                self.database.span(),
-                "database: begins with neither sqlite: nor postgres:".to_owned(),
-            ));
+        if let Err(error) = kit::db::engine_of(self.database.get_ref()) {
+            return Err((self.database.span(), format!("database: {error}")));
         }
         if !self.keys.get_ref().is_dir() {
             let message =

@@ -23,6 +23,10 @@ use crate::{health, slices, sync, tls};
 const FAREWELL: Duration = Duration::from_millis(500);
 /// And the last commit with its checkpoint so long.
 const LAST_COMMIT: Duration = Duration::from_secs(1);
+/// A browser has so long to say what it wants, from its first byte to the last line of the header.
+const REQUEST: Duration = Duration::from_secs(10);
+/// An HTTP/2 connection is asked this often whether anybody is still there.
+const KEEP_ALIVE: Duration = Duration::from_secs(30);
 
 /// Serves until told to stop, then stops within two seconds.
 ///
@@ -51,11 +55,12 @@ pub async fn serve(config: &Path) -> anyhow::Result<()> {
     let handle = Handle::new();
     let zone = slices::zone(&kit).await?;
     let app = app(&kit, ingest, embed, zone).into_make_service_with_connect_info::<SocketAddr>();
-    let mut pages = tokio::spawn(
-        axum_server::from_tcp_rustls(socket, RustlsConfig::from_config(listener))?
-            .handle(handle.clone())
-            .serve(app),
-    );
+    let mut browsers = axum_server::from_tcp_rustls(socket, RustlsConfig::from_config(listener))?
+        .handle(handle.clone())
+        .first_request_timeout(REQUEST);
+    browsers.http_builder().http1().header_read_timeout(REQUEST);
+    browsers.http_builder().http2().keep_alive_interval(KEEP_ALIVE).keep_alive_timeout(REQUEST);
+    let mut pages = tokio::spawn(browsers.serve(app));
     println!("ready https://{address}/");
 
     let fault = tokio::select! {
@@ -68,12 +73,12 @@ pub async fn serve(config: &Path) -> anyhow::Result<()> {
             Ok(Err(error)) => anyhow::Error::from(error).context("the listener for browsers ended"),
             Ok(Ok(())) | Err(_) => anyhow!("the listener for browsers ended by itself"),
         }),
-    };
-    // No new events, then what is queued and the last checkpoint; browsers meanwhile.
-    handle.graceful_shutdown(Some(FAREWELL));
         // Without them the server would look well and do half its work.
         _ = &mut syncing => Some(anyhow!("what publishes the policy and looks after replicas ended by itself")),
         _ = &mut speaking => Some(anyhow!("what speaks to the broker ended by itself")),
+    };
+    // No new events, then what is queued and the last checkpoint; browsers meanwhile.
+    handle.graceful_shutdown(Some(FAREWELL));
     // What they hold of the ingest must be gone before it can come to its end.
     for task in [speaking, syncing] {
         if !task.is_finished() {

@@ -1,6 +1,8 @@
 //! Making a new site: keys, authority, certificates, configuration, database, the first administrator.
 
 use std::fs;
+use std::io::Write as _;
+use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::Path;
 
 use anyhow::{Context, ensure};
@@ -46,6 +48,7 @@ pub async fn init(site: &NewSite<'_>) -> anyhow::Result<FirstLogin> {
     for host in *hosts {
         ensure!(is_host(host), "{host} is neither a name nor an address");
     }
+    kit::db::engine_of(site.database)?;
     let file = directory.join("server.toml");
     ensure!(!file.exists(), "{} exists already: this site has been set up", file.display());
     let text = configuration(site)?;
@@ -58,13 +61,18 @@ pub async fn init(site: &NewSite<'_>) -> anyhow::Result<FirstLogin> {
         authority.issue(&pki, &holder, hosts, now)?;
     }
     crate::broker::write(directory, site.broker)?;
-    fs::write(&file, text).with_context(|| format!("{} cannot be written", file.display()))?;
+    write_private(&file, &text).with_context(|| format!("{} cannot be written", file.display()))?;
     let kit = serve::open(&Config::read(&file)?).await?;
     let login = FirstLogin { name: "admin", password: auth::generate_password() };
     auth::add(&kit, None, login.name, Role::Administrator, &login.password).await?;
     kit.checkpoint().await?;
     kit.db().close().await;
     Ok(login)
+}
+
+/// The database's password may be in it.
+fn write_private(file: &Path, text: &str) -> std::io::Result<()> {
+    fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(file)?.write_all(text.as_bytes())
 }
 
 fn configuration(site: &NewSite<'_>) -> anyhow::Result<String> {

@@ -6,5 +6,6 @@ mod commands;
 mod device;
 mod events;
 mod publication;
+mod restored;
 mod set_up;
 mod site;

@@ -1,6 +1,7 @@
 //! The command line, with good and bad input.
 
 use kit::testing::databases;
+use sqlx::Connection;
 
 use super::site::{Site, command};
 
@@ -17,9 +18,14 @@ async fn a_site_is_set_up_once_and_its_keys_are_private() {
     use std::os::unix::fs::PermissionsExt;
     for database in databases().await {
         let site = Site::new(&database);
-        for secret in
-            ["keys/credential.key", "keys/template.key", "keys/journal.pk8", "pki/ca.key", "pki/server.key"]
-        {
+        for secret in [
+            "server.toml",
+            "keys/credential.key",
+            "keys/template.key",
+            "keys/journal.pk8",
+            "pki/ca.key",
+            "pki/server.key",
+        ] {
             let mode = std::fs::metadata(site.file(secret)).unwrap().permissions().mode();
             assert_eq!(mode & 0o077, 0, "{secret}");
         }
@@ -44,17 +50,82 @@ async fn a_site_is_set_up_once_and_its_keys_are_private() {
 }
 
 #[tokio::test]
+async fn a_database_is_not_spoken_to_in_clear_over_a_network() {
+    let directory = tempfile::tempdir().unwrap();
+    let directory = directory.path().join("site").to_str().unwrap().to_owned();
+    let database = "postgres://gatehouse@db.example.cn/gatehouse";
+    fails_with(
+        &["init", "--directory", &directory, "--database", database],
+        "the database at db.example.cn is reached over a network: its address must say sslmode=verify-full",
+    );
+    assert!(!std::path::Path::new(&directory).exists(), "nothing was made");
+}
+
+/// Who connects and says nothing, or stops in the middle, takes no place for long.
+#[tokio::test]
+async fn browsers_that_do_not_ask_are_let_go() {
+    use std::io::{Read, Write};
+    use std::time::Duration;
+    super::site::provider();
+    let [database, _] = databases().await;
+    let site = Site::new(&database);
+    let server = site.serve();
+    let tls = server::tls::client(&site.pki("ca.pem"), &site.pki("vision-1.pem"), &site.pki("vision-1.key"));
+    let tls = tls.unwrap();
+    let whole = "GET /health HTTP/1.1\r\nHost: localhost\r\n\r\n";
+    let cases = [String::new(), whole[..20].to_owned(), format!("{whole}{}", &whole[..20])];
+    let asking = cases.map(|said| {
+        let (tls, address) = (std::sync::Arc::clone(&tls), server.address.clone());
+        std::thread::spawn(move || {
+            let mut socket = std::net::TcpStream::connect(&address).unwrap();
+            socket.set_read_timeout(Some(Duration::from_secs(40))).unwrap();
+            let mut session = rustls::ClientConnection::new(tls, "localhost".try_into().unwrap()).unwrap();
+            let mut browser = rustls::Stream::new(&mut session, &mut socket);
+            browser.write_all(said.as_bytes()).unwrap();
+            browser.flush().unwrap();
+            let ended = browser.read_to_end(&mut Vec::new());
+            // What is let go is not always told so.
+            ended.is_ok() || ended.is_err_and(|error| error.kind() != std::io::ErrorKind::WouldBlock)
+        })
+    });
+    for (case, asking) in asking.into_iter().enumerate() {
+        assert!(asking.join().unwrap(), "case {case} was waited for");
+    }
+}
+
+/// Whatever a device wrote stands there as it wrote it, also what no reader can hold.
+#[tokio::test]
+async fn the_journal_is_printed_as_it_was_written() {
+    let [database, _] = databases().await;
+    let site = Site::new(&database);
+    let body = format!("{{\"large\":1e999,\"deep\":{}{}}}", "[".repeat(500), "]".repeat(500));
+    let mut connection = sqlx::AnyConnection::connect(&database.address).await.unwrap();
+    sqlx::query("UPDATE journal SET body = $1 WHERE seq = 1")
+        .bind(body.as_str())
+        .execute(&mut connection)
+        .await
+        .unwrap();
+    connection.close().await.unwrap();
+    let printed = command(&["journal", "--config", &site.file("server.toml")]);
+    let out = String::from_utf8(printed.stdout).unwrap();
+    assert!(printed.status.success(), "{}", String::from_utf8_lossy(&printed.stderr));
+    assert!(out.lines().next().unwrap().ends_with(&format!("\"body\":{body}}}")), "{out}");
+}
+
+#[tokio::test]
 async fn a_bad_configuration_names_file_line_and_key() {
     let [database, _] = databases().await;
     let site = Site::new(&database);
     let good = std::fs::read_to_string(site.file("server.toml")).unwrap();
+    let sqlite = good.lines().find(|line| line.starts_with("database = ")).unwrap();
     let config = site.file("bad.toml");
     for (from, to, words) in [
         ("[http]\n", "[http]\nlisten_to = 1\n", "bad.toml:8: unknown field `listen_to`"),
         ("keys = \"keys\"", "keys = \"nowhere\"", "bad.toml:3: keys: no such directory"),
         ("pki/web.pem", "pki/gone.pem", "bad.toml:9: http.certificate: no such file"),
         ("listen = \"127.0.0.1:0\"", "listen = \"here\"", "bad.toml:8: invalid socket address"),
-        ("database = \"", "database = \"mysql:", "bad.toml:2: database: begins with neither"),
+        ("database = \"", "database = \"mysql:", "bad.toml:2: database: the database address must begin"),
+        (sqlite, "database = \"postgres://a@db.example.cn/b\"", "sslmode=verify-full"),
         ("port = ", "port = 99", "bad.toml:14: invalid value"),
     ] {
         assert!(good.contains(from), "{from}");
@@ -81,7 +152,6 @@ async fn a_port_in_use_and_a_key_for_everybody_are_said_in_a_sentence() {
 
 #[tokio::test]
 async fn verify_names_the_first_altered_record() {
-    use sqlx::Connection;
     let [database, _] = databases().await;
     let site = Site::new(&database);
     let mut connection = sqlx::AnyConnection::connect(&database.address).await.unwrap();
