@@ -84,8 +84,9 @@ async fn talk(port: &mut SerialStream, bus: &Bus, device: &Device, window: Durat
         while let Some(event) = panel.poll_event() {
             match event.kind {
                 EventKind::KeyInstalled | EventKind::Online { secure: true, .. } => return Ok(true),
-                EventKind::InstallWindowClosed => return Ok(false),
-                EventKind::Online { secure: false, .. }
+                // Said too of a device that had its key before: whether it proves it, the next answers say.
+                EventKind::InstallWindowClosed
+                | EventKind::Online { secure: false, .. }
                 | EventKind::Offline(_)
                 | EventKind::SecureChannelUp
                 | EventKind::Card(_)

@@ -42,6 +42,24 @@ impl Case {
         self.step(Input::Tick);
     }
 
+    /// The board tells what happened, in one message.
+    fn tells_at_once(&mut self, first: u32, happened: &[What]) {
+        let now = self.time();
+        self.site.boards[BOARD.0].mark.epoch = EPOCH;
+        let mut body = [0; MAX_BODY];
+        let mut writer = EventsWriter::new(&mut body, EPOCH).expect("room");
+        for (seq, what) in (first..).zip(happened) {
+            let event = BoardEvent { seq, boot: 1, uptime_ms: 0, utc_us: Some(now.utc.0), what: *what };
+            writer.push(&event).expect("room");
+        }
+        let used = writer.finish();
+        let Ok(FromBoard::Events { epoch, events }) = FromBoard::decode(&body[..used]) else {
+            panic!("it was just written")
+        };
+        self.site.board_events(now, BOARD, epoch, events);
+        self.step(Input::Tick);
+    }
+
     fn lobby(&self) -> uplink::live::Door {
         let levels = Levels { epoch: [1; 2], last: [0; 2], acked: [0; 2] };
         let live = self.site.live(self.time(), levels);
@@ -130,4 +148,44 @@ fn another_makers_door_is_known_by_its_inputs_and_its_lock_by_what_it_was_told()
     case.step(Input::Heard(PLAIN, Box::new(EventKind::Online { identity: None, secure: true })));
     case.step(Input::Heard(PLAIN, inputs(&[0, 0])));
     assert_eq!(plain(&case), (Position::Closed, Lock::Locked), "though nothing moved meanwhile");
+}
+
+const LOOP: Condition = Condition::Cut(door::Input::Fire as u8);
+
+#[test]
+fn a_fire_that_an_older_board_ends_with_its_cable_goes_on() {
+    let mut case = Case::new(policy(|_| ()));
+    let burns = |case: &Case| case.site.freed(YARD);
+    case.tells_at_once(1, &[What::Began(Condition::Fire)]);
+    assert!(burns(&case));
+    case.forget_orders();
+    case.tells_at_once(2, &[What::Ended(Condition::Fire), What::Began(LOOP)]);
+    case.tells_at_once(4, &[What::Ended(LOOP), What::Began(Condition::Shorted(2))]);
+    assert!(burns(&case) && case.ordered(1).is_empty(), "{:?}", case.orders);
+    assert_eq!(
+        case.fires(),
+        [FireChange::Alarm, FireChange::LoopFault, FireChange::LoopRestored, FireChange::LoopFault]
+    );
+    case.tells_at_once(6, &[What::Ended(Condition::Shorted(2))]);
+    assert!(!burns(&case));
+    assert_eq!(case.fires().last(), Some(&FireChange::Cleared));
+}
+
+#[test]
+fn a_board_that_starts_again_with_its_cable_burnt_through_ends_no_fire() {
+    let mut case = Case::new(policy(|_| ()));
+    case.tells_at_once(1, &[What::Began(Condition::Fire), What::Began(LOOP)]);
+    let released = LockNow::Released(door::Cause::Fire);
+    case.stands(2, &status(LeafNow::Closed, released, &[LOOP]));
+    assert!(case.site.freed(YARD));
+    case.tells_at_once(3, &[What::Ended(LOOP)]);
+    assert!(!case.site.freed(YARD));
+}
+
+#[test]
+fn a_cable_that_is_cut_without_a_fire_frees_nobody_else() {
+    let mut case = Case::new(policy(|_| ()));
+    case.tells_at_once(1, &[What::Began(LOOP)]);
+    case.stands(1, &status(LeafNow::Closed, LockNow::Released(door::Cause::Fire), &[LOOP]));
+    assert!(!case.site.freed(YARD));
 }
