@@ -37,6 +37,8 @@ pub(super) struct Board {
     pub(super) mark: Mark,
     pub(super) fire: bool,
     pub(super) fire_fault: bool,
+    /// It burns, and only that its line is in fault says so now.
+    pub(super) burnt_through: bool,
     /// Input lines in fault, but for the fire loop.
     pub(super) faults: BTreeSet<u8>,
     /// Of another maker's: what its local status says.
@@ -74,6 +76,7 @@ impl Board {
             mark: Mark::default(),
             fire: false,
             fire_fault: false,
+            burnt_through: false,
             faults: BTreeSet::new(),
             tamper: false,
             power: false,

@@ -7,7 +7,8 @@ use std::collections::BTreeSet;
 use domain::ids::{DoorId, FireZoneId};
 use domain::state;
 use domain::time::Utc;
-use endpoints::Order;
+use endpoints::vendor::What;
+use endpoints::{Condition, Order};
 use uplink::event::{Body, Fire, FireChange};
 
 use super::boards::lasting;
@@ -15,8 +16,35 @@ use super::point::Cause;
 use super::{BoardId, Now, Site};
 
 impl Site {
+    /// Whether the end of a fire is none: the line went from operated into fault, as one does that burns through. Boards of an
+    /// older make tell that as an end and a fault.
+    pub(super) fn burns_through(&mut self, board: BoardId, what: What, then: Option<What>) -> bool {
+        let through =
+            what == What::Ended(Condition::Fire) && then.is_some_and(|it| self.is_loop_fault(board, it));
+        if through && !self.replaying {
+            self.boards[board.0].burnt_through = self.boards[board.0].fire;
+        }
+        through
+    }
+
+    /// Whether a fire is over that only the fault of its line kept up: the line is at rest again.
+    pub(super) fn has_burnt_out(&self, board: BoardId, what: What, then: Option<What>) -> bool {
+        let What::Ended(ended) = what else { return false };
+        let goes_on = |it| it == What::Began(Condition::Fire) || self.is_loop_fault(board, it);
+        self.boards[board.0].burnt_through
+            && !self.replaying
+            && self.is_loop_fault(board, What::Began(ended))
+            && !then.is_some_and(goes_on)
+    }
+
+    fn is_loop_fault(&self, board: BoardId, what: What) -> bool {
+        matches!(what, What::Began(Condition::Cut(input) | Condition::Shorted(input))
+            if Some(input) == self.fire_input(board))
+    }
+
     pub(super) fn fire_at(&mut self, now: Now, at: i64, board: BoardId, burns: bool) {
         if !self.replaying {
+            self.boards[board.0].burnt_through = false;
             if std::mem::replace(&mut self.boards[board.0].fire, burns) == burns {
                 return;
             }

@@ -22,7 +22,8 @@ impl Site {
             return;
         }
         let mut taken = false;
-        for event in events {
+        let mut events = events.peekable();
+        while let Some(event) = events.next() {
             let Ok(event) = event else {
                 tracing::warn!(board = %self.plan.board(board).name, "an event of a board cannot be read");
                 break;
@@ -40,7 +41,14 @@ impl Site {
             if gap {
                 self.board_event(at, board, BoardChange::EventsLost);
             }
+            let then = events.peek().and_then(|it| it.as_ref().ok()).map(|it| it.what);
+            if self.burns_through(board, event.what, then) {
+                continue;
+            }
             self.reported(now, at, board, event.what);
+            if self.has_burnt_out(board, event.what, then) {
+                self.fire_at(now, at, board, false);
+            }
         }
         self.replaying = false;
         let up_to = self.boards[board.0].mark.seq;

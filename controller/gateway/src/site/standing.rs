@@ -22,10 +22,13 @@ impl Site {
         let fire_input = self.fire_input(board);
         let faults = status.conditions.iter().filter_map(fault);
         let (of_fire, others): (Vec<u8>, Vec<u8>) = faults.partition(|input| Some(*input) == fire_input);
-        let burns = status.conditions.contains(&Condition::Fire);
+        let says_so = status.conditions.contains(&Condition::Fire);
         let it = &mut self.boards[board.0];
         it.as_of = as_of;
         it.fire_fault = !of_fire.is_empty();
+        // A board that has started again does not know that its line was operated before it went into fault.
+        let burnt_through = it.fire && it.fire_fault && !says_so;
+        let burns = says_so || burnt_through;
         it.faults = others.into_iter().collect();
         if it.mark.epoch == as_of.epoch && it.mark.seq < as_of.seq {
             // Its own events will say since when.
@@ -34,6 +37,7 @@ impl Site {
         } else {
             self.fire_at(now, now.utc.0, board, burns);
         }
+        self.boards[board.0].burnt_through = burnt_through;
         self.keep_board(board);
         self.show_status(board, status);
     }
