@@ -15,8 +15,10 @@ const WINDOW: u64 = 1_000;
 const SILENCE: u64 = 5_000_000;
 /// The last acknowledged event of a quiet stream goes again so often, in microseconds.
 const PROBE: u64 = 60_000_000;
-/// What does not fit is believed when it is said again after so many microseconds.
+/// That the server has less than it acknowledged is believed when it is said again after so many microseconds.
 const CONFIRM: u64 = 2_000_000;
+/// That it has more than was ever numbered, after so many: nothing is lost meanwhile, and it may be a server that errs.
+const CONFIRM_MORE: u64 = 30_000_000;
 
 /// The sender's place in both streams. Times are microseconds since start.
 #[derive(Debug, Default)]
@@ -74,14 +76,14 @@ impl Lane {
         (self.acked > 0 && self.sent == self.acked).then_some(self.probe_at)
     }
 
-    /// An answer that does not fit: whether it is to be believed now.
-    fn misfit(&mut self, now: u64) -> bool {
+    /// An answer that does not fit: whether it is to be believed now, given that it must stand for so long.
+    fn misfit(&mut self, now: u64, confirm: u64) -> bool {
         let since = *self.misfit_since.get_or_insert(now);
-        let believed = now.saturating_sub(since) >= CONFIRM;
+        let believed = now.saturating_sub(since) >= confirm;
         if believed {
             self.misfit_since = None;
         } else {
-            self.probe_at = since + CONFIRM;
+            self.probe_at = since + confirm;
         }
         believed
     }
@@ -137,10 +139,10 @@ impl Sender {
             return Heard::Nothing;
         }
         if ack.up_to > levels.last[index(stream)] {
-            return if lane.misfit(now) { Heard::HasMore } else { Heard::Nothing };
+            return if lane.misfit(now, CONFIRM_MORE) { Heard::HasMore } else { Heard::Nothing };
         }
         if ack.up_to < lane.acked {
-            if !lane.misfit(now) {
+            if !lane.misfit(now, CONFIRM) {
                 return Heard::Nothing;
             }
             (lane.acked, lane.sent, lane.progress_at) = (ack.up_to, ack.up_to, now);
@@ -268,13 +270,15 @@ mod tests {
         levels.acked = [0, 8];
         sender.connected(0, &levels);
         assert_eq!(sender.acknowledged(0, &levels, Stream::Bulk, ack(40)), Heard::Nothing);
-        assert_eq!(sender.acknowledged(CONFIRM, &levels, Stream::Bulk, ack(40)), Heard::HasMore);
+        let later = CONFIRM_MORE;
+        assert_eq!(sender.acknowledged(later - 1, &levels, Stream::Bulk, ack(40)), Heard::Nothing);
+        assert_eq!(sender.acknowledged(later, &levels, Stream::Bulk, ack(40)), Heard::HasMore);
         levels = Levels { epoch: [EPOCH, EPOCH + 1], last: [1, 2], acked: [0, 0] };
-        assert_eq!(sender.next(CONFIRM, &levels), Some((Stream::Urgent, 0)));
-        sender.sent(CONFIRM, Stream::Urgent, 1);
-        assert_eq!(sender.next(CONFIRM, &levels), Some((Stream::Bulk, 0)), "from the beginning");
+        assert_eq!(sender.next(later, &levels), Some((Stream::Urgent, 0)));
+        sender.sent(later, Stream::Urgent, 1);
+        assert_eq!(sender.next(later, &levels), Some((Stream::Bulk, 0)), "from the beginning");
         assert_eq!(
-            sender.acknowledged(CONFIRM, &levels, Stream::Bulk, ack(40)),
+            sender.acknowledged(later, &levels, Stream::Bulk, ack(40)),
             Heard::Nothing,
             "another epoch"
         );
