@@ -36,7 +36,9 @@
     const silent = Date.now() - heardAt > STALE_AFTER_MS;
     document.body.classList.toggle("is-stale", silent);
     if (silent && stale.hidden) {
-      const when = new Date(heardAt).toLocaleTimeString(document.documentElement.lang);
+      const when = new Date(heardAt + clockError).toLocaleTimeString(document.documentElement.lang, {
+        timeZone: live.dataset.zone, hour12: false,
+      });
       stale.textContent = connected ? stale.dataset.lost.replace("\u2007", when) : stale.dataset.never;
     }
     stale.hidden = !silent;

@@ -88,6 +88,11 @@ impl Page {
         }
     }
 
+    /// The zone's name, for the script.
+    pub(crate) fn zone_name(&self) -> &str {
+        self.zone.iana_name().unwrap_or("UTC")
+    }
+
     /// A time of day in the site's zone.
     pub(crate) fn time(&self, at: i64) -> String {
         self.civil(at).strftime("%H:%M:%S").to_string()

@@ -207,12 +207,12 @@ fn door_view(page: &Page, door: &Door, heard: Option<&Heard>, now: i64) -> DoorV
         view.unknown = Some("unknown-controller-never");
         return view;
     };
+    view.heard_at = Some(heard.heard_at);
     let Some(state) = heard.live.doors.iter().find(|it| it.door == door.id) else {
         view.unknown = Some("unknown-not-configured");
         view.follows = is_stale(heard, now);
         return view;
     };
-    view.heard_at = state.heard_at.map(|at| by_our_clock(heard, at));
     if is_stale(heard, now) {
         view.unknown = Some("unknown-controller-silent");
         return view;
@@ -221,7 +221,9 @@ fn door_view(page: &Page, door: &Door, heard: Option<&Heard>, now: i64) -> DoorV
     view.troubles = state.troubles.iter().map(|word| page.word("trouble", word)).collect();
     let offline = state.troubles.iter().any(|word| word == "board-offline");
     let other = state.troubles.iter().any(|word| word != "board-offline");
-    if !offline {
+    if offline {
+        view.heard_at = state.heard_at.map(|at| by_our_clock(heard, at));
+    } else {
         view.lock = match state.lock {
             Lock::Locked => "lock-locked",
             Lock::Released => "lock-released",
@@ -315,7 +317,8 @@ fn board_view(
         level: level(stale, board.online),
         state: state(stale, if board.online { "board-online" } else { "board-offline" }),
         facts,
-        heard_at: board.heard_at.map(|at| by_our_clock(heard, at)),
+        // While it answers, the controller's word is its age.
+        heard_at: board.heard_at.filter(|_| !board.online).map(|at| by_our_clock(heard, at)),
     }
 }
 

@@ -10,6 +10,9 @@ use crate::page::Page;
 /// The stages of a presentation in the order in which they happen; others stand behind them.
 const STAGES: [&str; 8] = ["capture", "detect", "liveness", "embed", "search", "send", "link", "decide"];
 
+/// Between the parts of a line: a line breaks behind the dot, never before it.
+const BETWEEN: &str = "\u{a0}· ";
+
 /// A record's trace.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct TraceView {
@@ -72,7 +75,7 @@ impl TraceView {
                 page.language.say_with("trace-stage", &arguments).into_owned()
             });
             let worded: Vec<_> = worded.collect();
-            self.facts.push((page.say("trace-stages").into_owned(), worded.join(" · ")));
+            self.facts.push((page.say("trace-stages").into_owned(), worded.join(BETWEEN)));
         }
     }
 }

@@ -97,5 +97,5 @@ fn stages_stand_in_the_order_in_which_they_happen() {
     let mut view = TraceView::default();
     view.explain(&page(Language::English), &Directory::default(), &trace, NOW);
     let (_, stages) = view.facts.last().expect("the stages stand last");
-    assert_eq!(stages, "capture 1.5 ms · detection 1.5 ms · decision 1.5 ms · newer 1.5 ms");
+    assert_eq!(stages, "capture 1.5 ms\u{a0}· detection 1.5 ms\u{a0}· decision 1.5 ms\u{a0}· newer 1.5 ms");
 }

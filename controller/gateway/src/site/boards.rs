@@ -49,6 +49,8 @@ pub(super) struct Board {
     pub(super) plain: Option<Plain>,
     /// Its events up to this one are in what it last said of how it stands.
     pub(super) as_of: Mark,
+    /// Its leaf was on its way to the locked state, which no event tells the end of: asked again then.
+    pub(super) moves_until: Option<u64>,
     pub(super) list: ListNow,
 }
 
@@ -87,6 +89,7 @@ impl Board {
                 Kind::Door | Kind::GateLane | Kind::Reader => None,
             },
             as_of: Mark::default(),
+            moves_until: None,
             list: ListNow::default(),
         }
     }
@@ -108,7 +111,7 @@ impl Board {
 
     pub(super) fn deadline(&self) -> Option<u64> {
         let plain = self.plain.as_ref().and_then(Plain::deadline);
-        [plain, self.list.deadline()].into_iter().flatten().min()
+        [plain, self.list.deadline(), self.moves_until].into_iter().flatten().min()
     }
 }
 
@@ -187,6 +190,7 @@ impl Site {
         it.link = LinkNow::Offline(how);
         it.settings = None;
         it.as_of = Mark::default();
+        it.moves_until = None;
         it.list.gone();
         self.board_event(now.utc.0, board, how);
         if let Some(point) = self.plan.door(board).and_then(|door| self.points.get_mut(&door)) {

@@ -329,6 +329,7 @@ impl Site {
         self.asks_expire(now);
         self.commands_expire(now);
         self.plain_boards_tick(now);
+        self.moved(now);
         self.lists_due(now);
         self.record_due(now);
     }

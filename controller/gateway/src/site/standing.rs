@@ -11,7 +11,19 @@ use super::reports::cause_of;
 use super::{BoardId, Now, RELEASE_LIFE, Say, Site};
 use crate::config::Kind;
 
+/// A leaf is at its limit after so long, or is asked about once more, µs.
+const MOVES: u64 = 1_000_000;
+
 impl Site {
+    /// Leaves that were on their way: where are they now?
+    pub(super) fn moved(&mut self, now: Now) {
+        for board in self.plan.ids() {
+            if self.boards[board.0].moves_until.take_if(|until| *until <= now.mono).is_some() {
+                self.ask_status(board);
+            }
+        }
+    }
+
     pub(super) fn ask_status(&mut self, board: BoardId) {
         self.say(board, Say::Ours(ToBoard::Status), 0, RELEASE_LIFE);
     }
@@ -25,6 +37,8 @@ impl Site {
         let says_so = status.conditions.contains(&Condition::Fire);
         let it = &mut self.boards[board.0];
         it.as_of = as_of;
+        let shuts = status.lock == LockNow::Locked && status.leaf == LeafNow::Open;
+        it.moves_until = (shuts && self.plan.board(board).kind == Kind::GateLane).then_some(now.mono + MOVES);
         it.fire_fault = !of_fire.is_empty();
         // A board that has started again does not know that its line was operated before it went into fault.
         let burnt_through = it.fire && it.fire_fault && !says_so;
