@@ -156,6 +156,8 @@ impl World {
             {
                 return Ok(());
             }
+            // Power that came has begun time anew.
+            let now = self.now();
             self.do_what_was_planned(now);
             self.follow(now);
         }
@@ -384,10 +386,15 @@ impl World {
             allow_clear: options.allow_clear,
             reset: Reset::PowerOn,
         };
-        let now = self.now();
+        // A board counts time from its start.
+        let before = self.now();
+        self.start = Instant::now();
+        for (at, ..) in &mut self.planned {
+            *at = at.saturating_sub(before);
+        }
         let mut board = Board::new(setup);
         for (number, active) in (0..).zip(&self.levels) {
-            board.handle_input(now, number, *active);
+            board.handle_input(0, number, *active);
         }
         self.board = Some(board);
         self.flash = Some(self.start_flash()?);

@@ -61,4 +61,9 @@ fn a_controller_that_comes_learns_what_lasts_and_a_board_that_comes_tells_it() {
     lane.world("serial mend");
     let gate = wait(&server, "the gate, free", GATE.0, |it| it.lock == Lock::Released);
     assert_eq!(gate.causes, ["break-glass"]);
+    lane.world("power cut");
+    wait(&server, "the gate, unknown", GATE.0, |it| it.position == Position::Unknown);
+    lane.world("release break_glass");
+    lane.world("power on");
+    wait(&server, "the gate, shut", GATE.0, shut());
 }
