@@ -23,7 +23,7 @@ pub struct Policy {
     pub live_frames: u32,
     /// Frames that must be checked before anything is called not live.
     pub spoof_frames: u32,
-    /// Looks of which none knew the person before "unknown" is said.
+    /// Looks in a row that know nobody before "unknown" is said, and before whoever was known earlier is forgotten.
     pub unknown_looks: u32,
     /// Or this long after the first usable look.
     pub unknown_after_ms: u64,
@@ -31,6 +31,8 @@ pub struct Policy {
     pub better: f32,
     /// A person still there is compared again this often, so that nobody takes over another's track.
     pub recheck_ms: u64,
+    /// Somebody who was called a picture is looked at again this often: a whole window of looks takes it back.
+    pub recover_ms: u64,
     /// A person still there, not granted, is reported again after this long.
     pub again_ms: u64,
     /// When the door was released for everybody in view, faces are looked for this often instead of in every frame.
@@ -54,6 +56,7 @@ impl Default for Policy {
             unknown_after_ms: 700,
             better: 1.2,
             recheck_ms: 500,
+            recover_ms: 80,
             again_ms: 3_000,
             settled_ms: 120,
             claim_ms: 2_000,

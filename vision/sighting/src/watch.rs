@@ -14,6 +14,9 @@ const LIVENESS_WINDOW: usize = 8;
 ///
 /// Each frame: [`Watch::frame`] with the faces found; it names at most one to examine. Examine it and tell
 /// [`Watch::examined`]; it says what is to be reported, if anything.
+///
+/// A name and a life are reported together only if the same looks gave both: whoever shows their own living face and then
+/// somebody's picture, in one place, is not that person alive.
 #[derive(Debug)]
 pub struct Watch {
     policy: Policy,
@@ -21,15 +24,13 @@ pub struct Watch {
     people: BTreeMap<u64, Person>,
 }
 
-/// Look closer at this face.
+/// Look closer at this face: check whether it lives and compare it with the gallery.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Examine {
     /// Its track.
     pub track: u64,
     /// Which of the frame's faces it is.
     pub face: usize,
-    /// Whether to compare it with the gallery; the liveness check is always asked for.
-    pub compare: bool,
 }
 
 /// What a comparison with the gallery gave.
@@ -51,7 +52,7 @@ pub enum Identity {
     },
 }
 
-/// The liveness check over several frames.
+/// The liveness check over several frames, all of the face that is reported.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Judged {
     /// The judgement.
@@ -92,25 +93,33 @@ struct Person {
     first_look: u64,
     /// When it was last compared with the gallery.
     compared: Option<u64>,
-    liveness: Vec<f32>,
     /// Quality of the look being examined, until the answer is there.
     looking: Quality,
     compared_quality: f32,
     looks: u32,
     votes: Vec<Vote>,
+    /// Of all looks: what counts when nobody is known.
+    liveness: Liveness,
     nearest: Option<f32>,
+    /// Such looks since the last that knew somebody.
+    doubts: u32,
     /// Comparisons in a row that contradict what was reported.
     strange: u32,
 }
 
 /// What the looks so far say for one person.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 struct Vote {
     person: u64,
     weight: f32,
     score: f32,
     margin: f32,
+    liveness: Liveness,
 }
+
+/// Scores of the liveness check, of the last looks that said the same of who it is.
+#[derive(Debug, Clone, Default)]
+struct Liveness(Vec<f32>);
 
 impl Watch {
     /// A watch that has seen nobody yet.
@@ -144,45 +153,36 @@ impl Watch {
         self.people.retain(|id, _| followed.iter().any(|track| track.id == *id));
         let policy = self.policy;
         let front = policy.behind * widest(faces, looks);
-        let (_, index, examine, quality) = tracks
+        let (_, examine, quality) = tracks
             .into_iter()
             .enumerate()
             .filter(|(index, _)| faces[*index].rect.width >= front)
             .filter_map(|(index, track)| Some((index, track?, looks[index].ok()?)))
-            .filter_map(|(index, track, quality)| {
+            .filter_map(|(face, track, quality)| {
                 let person = self.people.get(&track);
-                let compare = match person {
-                    None => true,
-                    Some(person) => person.wants(now, &quality, &policy)?,
-                };
+                let wanted = person.is_none_or(|person| person.wants(now, &quality, &policy));
                 let rank = person.map_or(0, |person| person.rank());
-                Some((rank, index, Examine { track, face: index, compare }, quality))
+                wanted.then_some((rank, Examine { track, face }, quality))
             })
-            .min_by(|a, b| a.0.cmp(&b.0).then(faces[b.1].rect.area().total_cmp(&faces[a.1].rect.area())))?;
-        debug_assert_eq!(index, examine.face);
+            .min_by(|(a, one, _), (b, other, _)| {
+                let area = |it: &Examine| faces[it.face].rect.area();
+                a.cmp(b).then(area(other).total_cmp(&area(one)))
+            })?;
         let person = self.people.entry(examine.track).or_insert_with(|| Person::new(now, quality));
         person.looking = quality;
         Some(examine)
     }
 
-    /// Takes what a closer look gave: the probability of a living face and, if it was compared, who it is.
-    pub fn examined(
-        &mut self,
-        now: u64,
-        track: u64,
-        liveness: f32,
-        identity: Option<Identity>,
-    ) -> Option<Say> {
+    /// Takes what a closer look gave: the probability of a living face, and who it is.
+    pub fn examined(&mut self, now: u64, track: u64, liveness: f32, identity: Identity) -> Option<Say> {
         let policy = self.policy;
         let mut track = track;
         let mut person = self.people.remove(&track)?;
-        if let Some(identity) = identity
-            && person.contradicted(&identity)
-        {
+        if person.contradicted(&identity) {
             track = self.tracker.renew(track)?;
             person = Person::new(now, person.looking);
         }
-        person.learn(now, liveness, identity);
+        person.learn(now, liveness, identity, &policy);
         let say = person.speak(now, track, &policy);
         self.people.insert(track, person);
         say
@@ -214,12 +214,13 @@ impl Person {
             phase: Phase::Gathering,
             first_look: now,
             compared: None,
-            liveness: Vec::with_capacity(LIVENESS_WINDOW),
             looking: quality,
             compared_quality: 0.0,
             looks: 0,
             votes: Vec::new(),
+            liveness: Liveness::default(),
             nearest: None,
+            doubts: 0,
             strange: 0,
         }
     }
@@ -232,25 +233,18 @@ impl Person {
         }
     }
 
-    /// Whether a closer look is worth its time, and whether to compare.
-    fn wants(&self, now: u64, quality: &Quality, policy: &Policy) -> Option<bool> {
-        let since = self.compared.map_or(u64::MAX, |at| now.saturating_sub(at));
-        let due = since >= policy.recheck_ms * 1_000;
-        let better = quality.score >= self.compared_quality * policy.better;
+    /// Whether a closer look is worth its time.
+    fn wants(&self, now: u64, quality: &Quality, policy: &Policy) -> bool {
+        let due = |ms: u64| self.compared.is_none_or(|at| now.saturating_sub(at) >= ms * 1_000);
         match self.phase {
-            // Until somebody is known every look is compared; after that only the liveness check is still open.
-            Phase::Gathering => Some(self.leader().is_none() || better || due),
+            Phase::Gathering => true,
             Phase::Said { last, better_left, .. } => {
-                let settled = last.liveness.live && matches!(last.identity, Identity::Known { .. });
-                match (settled, better_left && better) {
-                    (_, true) => Some(true),
-                    (true, false) => due.then_some(true),
-                    // Unknown: another look now and then. Not live: every frame counts towards a recovery.
-                    (false, false) if last.liveness.live => due.then_some(true),
-                    (false, false) => Some(due),
-                }
+                let better = quality.score >= self.compared_quality * policy.better;
+                let open = better || self.leader().is_some_and(|vote| !last.identity.is(vote.person));
+                let pace = if last.liveness.live { policy.recheck_ms } else { policy.recover_ms };
+                better_left && open || due(pace)
             }
-            Phase::Granted { .. } => due.then_some(true),
+            Phase::Granted { .. } => due(policy.recheck_ms),
         }
     }
 
@@ -261,60 +255,71 @@ impl Person {
             Phase::Said { last, .. } | Phase::Granted { last } => last.identity,
         };
         let Identity::Known { person: reported, .. } = reported else { return false };
-        match identity {
-            Identity::Known { person, .. } if *person == reported => self.strange = 0,
-            Identity::Known { .. } | Identity::Unknown { .. } => self.strange += 1,
-        }
+        self.strange = if identity.is(reported) { 0 } else { self.strange + 1 };
         self.strange >= 2
     }
 
-    fn learn(&mut self, now: u64, liveness: f32, identity: Option<Identity>) {
-        // What is not a number is not alive.
-        let liveness = if liveness.is_nan() { 0.0 } else { liveness.clamp(0.0, 1.0) };
-        if self.liveness.len() == LIVENESS_WINDOW {
-            self.liveness.remove(0);
-        }
-        self.liveness.push(liveness);
-        let Some(identity) = identity else { return };
+    fn learn(&mut self, now: u64, liveness: f32, identity: Identity, policy: &Policy) {
         self.compared = Some(now);
         self.compared_quality = self.compared_quality.max(self.looking.score);
         self.looks += 1;
+        self.liveness.look(liveness);
         match identity {
             Identity::Known { person, score, margin } => {
+                self.doubts = 0;
                 let weight = score * self.looking.score.max(0.01);
-                let room = self.votes.len() < 4;
-                match self.votes.iter_mut().find(|vote| vote.person == person) {
-                    Some(vote) => {
-                        vote.weight += weight;
-                        if score > vote.score {
-                            (vote.score, vote.margin) = (score, margin);
-                        }
-                    }
-                    // Four people in one track is already a muddle; more votes would change nothing.
-                    None if room => self.votes.push(Vote { person, weight, score, margin }),
-                    None => {}
+                let at = self.votes.iter().position(|vote| vote.person == person);
+                // Four people in one track is already a muddle; more votes would change nothing.
+                let Some(at) = at.or((self.votes.len() < 4).then_some(self.votes.len())) else { return };
+                if at == self.votes.len() {
+                    self.votes.push(Vote {
+                        person,
+                        weight: 0.0,
+                        score,
+                        margin,
+                        liveness: Liveness::default(),
+                    });
+                }
+                let vote = &mut self.votes[at];
+                vote.weight += weight;
+                vote.liveness.look(liveness);
+                if score > vote.score {
+                    (vote.score, vote.margin) = (score, margin);
                 }
             }
             Identity::Unknown { best } => {
                 self.nearest = higher(self.nearest, best);
+                self.doubts += 1;
+                // Whoever was near enough once and is not again and again: a lucky look, or somebody who has left.
+                if self.doubts >= policy.unknown_looks {
+                    self.votes.clear();
+                }
             }
         }
     }
 
     /// The person most looks speak for, if no other comes near.
-    fn leader(&self) -> Option<Vote> {
-        let mut votes = self.votes.clone();
+    fn leader(&self) -> Option<&Vote> {
+        let mut votes: Vec<&Vote> = self.votes.iter().collect();
         votes.sort_by(|a, b| b.weight.total_cmp(&a.weight).then(a.person.cmp(&b.person)));
         match votes.as_slice() {
             [] => None,
-            [only] => Some(*only),
-            [first, second, ..] => (first.weight >= 2.0 * second.weight).then_some(*first),
+            [only] => Some(only),
+            [first, second, ..] => (first.weight >= 2.0 * second.weight).then_some(first),
         }
     }
 
-    fn judged(&self, policy: &Policy) -> Option<Judged> {
-        let frames = u32::try_from(self.liveness.len()).expect("a short window");
-        let score = self.liveness.iter().sum::<f32>() / frames.max(1) as f32;
+    /// Who it is, and whether the looks that said so are of a living face.
+    fn identity(&self) -> (Identity, &Liveness) {
+        if let Some(Vote { person, score, margin, liveness, .. }) = self.leader() {
+            return (Identity::Known { person: *person, score: *score, margin: *margin }, liveness);
+        }
+        let voted = self.votes.iter().map(|vote| vote.score).reduce(f32::max);
+        (Identity::Unknown { best: higher(voted, self.nearest) }, &self.liveness)
+    }
+
+    fn judged(&self, liveness: &Liveness, policy: &Policy) -> Option<Judged> {
+        let (score, frames) = liveness.mean();
         let live = score >= policy.live_from;
         let called_spoof = match self.phase {
             Phase::Said { last, .. } => !last.liveness.live,
@@ -330,14 +335,8 @@ impl Person {
     }
 
     fn speak(&mut self, now: u64, track: u64, policy: &Policy) -> Option<Say> {
-        let liveness = self.judged(policy)?;
-        let identity = match self.leader() {
-            Some(Vote { person, score, margin, .. }) => Identity::Known { person, score, margin },
-            None => {
-                let voted = self.votes.iter().map(|vote| vote.score).reduce(f32::max);
-                Identity::Unknown { best: higher(voted, self.nearest) }
-            }
-        };
+        let (identity, liveness) = self.identity();
+        let liveness = self.judged(liveness, policy)?;
         let known = matches!(identity, Identity::Known { .. });
         let waited = self.looks >= policy.unknown_looks
             || now.saturating_sub(self.first_look) >= policy.unknown_after_ms * 1_000;
@@ -356,9 +355,34 @@ impl Person {
         self.phase = Phase::Said { at: now, last: say, better_left };
         if !liveness.live {
             // A recovery is judged by fresh frames only.
-            self.liveness.clear();
+            self.liveness = Liveness::default();
+            for vote in &mut self.votes {
+                vote.liveness = Liveness::default();
+            }
         }
         Some(say)
+    }
+}
+
+impl Identity {
+    fn is(&self, who: u64) -> bool {
+        matches!(self, Self::Known { person, .. } if *person == who)
+    }
+}
+
+impl Liveness {
+    fn look(&mut self, probability: f32) {
+        if self.0.len() == LIVENESS_WINDOW {
+            self.0.remove(0);
+        }
+        // What is not a number is not alive.
+        self.0.push(if probability.is_nan() { 0.0 } else { probability.clamp(0.0, 1.0) });
+    }
+
+    /// The mean, and of how many.
+    fn mean(&self) -> (f32, u32) {
+        let frames = u32::try_from(self.0.len()).expect("a short window");
+        (self.0.iter().sum::<f32>() / frames.max(1) as f32, frames)
     }
 }
 

@@ -80,7 +80,6 @@ impl Pipeline {
         let mut watch = Watch::new(self.policy);
         let mut motion = Motion::default();
         let mut looked = None;
-        let mut compared: BTreeMap<u64, Stages> = BTreeMap::new();
         let mut faults = 0_u32;
         while !self.frames.is_closed() {
             let Some(frame) = self.frames.take(WAIT) else { continue };
@@ -91,7 +90,7 @@ impl Pipeline {
             for track in self.outgoing.unsent(&self.camera) {
                 watch.unsaid(track);
             }
-            match self.frame(&frame, &mut watch, &mut motion, &mut looked, &mut compared) {
+            match self.frame(&frame, &mut watch, &mut motion, &mut looked) {
                 Ok(()) => faults = 0,
                 Err(fault) => {
                     // One bad picture is the camera's; logged once per run of them.
@@ -110,7 +109,6 @@ impl Pipeline {
         watch: &mut Watch,
         motion: &mut Motion,
         looked: &mut Option<Instant>,
-        compared: &mut BTreeMap<u64, Stages>,
     ) -> opencv::Result<()> {
         let mut stages = Stages::new();
         let mut mark = frame.captured.instant;
@@ -154,22 +152,12 @@ impl Pipeline {
             let face = &faces[examine.face];
             let live = networks.liveness.probability(&frame.picture, face)?;
             stage(&mut stages, "liveness");
-            let mut identity = None;
-            if examine.compare {
-                let template = networks.embedder.template(&frame.picture, face)?;
-                stage(&mut stages, "embed");
-                identity = template.map(|template| self.identify(&template));
-                stage(&mut stages, "search");
-                // Embedding and search may lie a frame before the report.
-                compared.retain(|track, _| *track + 64 > examine.track);
-                compared.insert(examine.track, stages.clone());
-            } else if let Some(before) = compared.get(&examine.track) {
-                for name in ["embed", "search"] {
-                    stages.extend(before.get(name).map(|time| (name.to_owned(), *time)));
-                }
-            }
+            let Some(template) = networks.embedder.template(&frame.picture, face)? else { return Ok(()) };
+            stage(&mut stages, "embed");
+            let identity = self.identify(&template);
+            stage(&mut stages, "search");
             // Each comparison keeps the person this camera's; whoever is another's is not spoken for.
-            if let Some(Identity::Known { person, .. }) = identity {
+            if let Identity::Known { person, .. } = identity {
                 self.claim(now, examine.track, person, face);
             }
             if let Some(say) = watch.examined(now, examine.track, live, identity)

@@ -30,7 +30,7 @@ fn of_four_in_a_queue_the_nearest_alone_is_looked_at_until_they_are_gone() {
             let Some(examine) = watch.frame(now, &queue, &looks(&queue)) else { continue };
             assert_eq!(queue[examine.face].rect.width, nearest, "somebody behind was looked at");
             let who = known(examine.track);
-            if let Some(say) = watch.examined(now, examine.track, 0.95, examine.compare.then_some(who)) {
+            if let Some(say) = watch.examined(now, examine.track, 0.95, who) {
                 watch.granted(say.track);
                 order.push(queue[examine.face].rect.width);
             }
