@@ -176,7 +176,8 @@ fn factors(page: &Page, set: &str) -> String {
 
 fn number(reason: &Reason, name: &str) -> Option<String> {
     match reason.facts.get(name)? {
-        Fact::Float(value) => Some(format!("{value:.2}")),
+        // A similarity below nothing is none.
+        Fact::Float(value) => Some(format!("{:.2}", value.max(0.0))),
         Fact::Int(value) => Some(value.to_string()),
         Fact::Bool(_) | Fact::Text(_) => None,
     }

@@ -29,6 +29,8 @@ fn a_reason_says_the_figures_an_operator_needs() {
     let low = coded("face-score-low", &[("score", Fact::Float(0.31)), ("needed", Fact::Float(0.45))]);
     assert_eq!(said(Language::English, &low), "Face not similar enough (similarity 0.31, needed 0.45)");
     assert_eq!(said(Language::Chinese, &low), "人脸相似度不足（相似度 0.31，需要 0.45）");
+    let nobody = coded("unknown-face", &[("score", Fact::Float(-0.004))]);
+    assert_eq!(said(Language::English, &nobody), "The face is not in the gallery (similarity 0.00)");
     let asked = coded("combination-not-met", &[("shown", word("card")), ("nearest", word("card+pin"))]);
     assert_eq!(
         said(Language::English, &asked),

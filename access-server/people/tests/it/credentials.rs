@@ -31,6 +31,10 @@ async fn a_credential_is_kept_as_a_digest_and_found_by_it() {
         assert_eq!(of_ada.len(), 3);
         let for_policy = credential::for_policy(&mut connection).await.unwrap();
         assert!(of_ada.iter().zip(&for_policy).all(|(a, b)| a.id == b.id && a.digest == b.digest));
+        let entries: Vec<_> = for_policy.iter().map(|it| it.board_entry).collect();
+        let of_card = card.board_entry(site.kit.keys().credential());
+        assert_eq!(entries, [of_card, None, None], "a board alone knows cards, and nothing else");
+        assert!(of_card.is_some());
     }
 }
 
