@@ -14,6 +14,8 @@ fn lets_one_in_by_message_and_one_out_by_output() {
     bench.wait(2 * SECOND);
     assert!(bench.is_on(Output::Brake.number()));
     assert_eq!(bench.order(3, Order::PassEntry, 0), Outcome::Done);
+    // Again before anybody has passed: its time begins anew.
+    assert_eq!(bench.order(3, Order::PassEntry, 0), Outcome::Done);
     assert!(bench.is_on(Output::OpenEntry.number()));
     for (beam, blocked) in [
         (0, true),
@@ -31,6 +33,7 @@ fn lets_one_in_by_message_and_one_out_by_output() {
         bench.wait(100_000);
     }
     bench.until("passed", |b| b.has(What::Lane(Event::Passed { direction: Direction::Entry, id: 3 })));
+    assert_eq!(bench.order(3, Order::PassEntry, 0), Outcome::Repeated, "it has been used");
     bench.wait(3 * SECOND);
     bench.out(Output::OpenExit.number(), OutputAction::OnForTimer, 50);
     assert!(bench.is_on(Output::OpenExit.number()));
