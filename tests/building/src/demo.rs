@@ -9,7 +9,7 @@ use crate::camera::photographs;
 use crate::running::Building;
 use crate::scenario;
 
-/// How long each picture stands before the camera.
+/// How long a stranger stands before the camera, and nobody after them.
 const PICTURE: Duration = Duration::from_secs(6);
 
 /// Its options.
@@ -45,18 +45,25 @@ fn open() -> Result<()> {
     );
     println!("  the site's authority, for the browser: {}", building.site.path("site/pki/ca.pem").display());
     println!("  Ctrl-C stops everything.\n");
-    let pictures = [
-        ("an employee walks up to the staff gate", Some("obama3.jpg")),
-        ("nobody is there", None),
-        ("a stranger walks up to the staff gate", Some("biden.jpg")),
-        ("nobody is there", None),
-    ];
-    for (words, photograph) in pictures.iter().cycle() {
-        println!("  {words}");
-        match photograph {
-            Some(name) => building.camera.show(&photographs().join(name))?,
-            None => building.camera.scene()?,
-        };
+    // The first face is shown when it can be known.
+    scenario::faces_are_known(&mut building)?;
+    for who in [Somebody::Employee, Somebody::Stranger].iter().cycle() {
+        match who {
+            Somebody::Employee => {
+                println!("  an employee walks up to the staff gate, and through it");
+                if let Err(error) = scenario::pass_by_face(&mut building) {
+                    println!("  {error:#}");
+                    building.camera.scene()?;
+                }
+            }
+            Somebody::Stranger => {
+                println!("  a stranger walks up to the staff gate");
+                building.camera.show(&photographs().join("biden.jpg"))?;
+                std::thread::sleep(PICTURE);
+                building.camera.scene()?;
+            }
+        }
+        println!("  nobody is there");
         std::thread::sleep(PICTURE);
         for (name, part) in [
             ("server", &mut building.server),
@@ -69,6 +76,12 @@ fn open() -> Result<()> {
         }
     }
     Ok(())
+}
+
+/// Who comes to the staff gate.
+enum Somebody {
+    Employee,
+    Stranger,
 }
 
 fn scripted(report: Option<&Path>) -> Result<()> {
