@@ -372,7 +372,8 @@ impl Board {
         u64::from(self.settings.offline_after_s) * 1_000_000
     }
 
-    pub(crate) fn utc(&self, now: u64) -> Option<i64> {
+    /// The wall clock as it was told: UTC, microseconds. `None` until it was.
+    pub fn utc(&self, now: u64) -> Option<i64> {
         self.clock.map(|c| c.now(now))
     }
 

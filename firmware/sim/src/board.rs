@@ -356,6 +356,7 @@ impl World {
             "ok": true,
             "t_us": now,
             "power": self.board.is_some(),
+            "utc_us": self.board.as_ref().and_then(|b| b.utc(now)),
             "link": if self.link == Link::Up { "up" } else { "down" },
             "on": on,
             "text": text,

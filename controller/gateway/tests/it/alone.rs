@@ -31,7 +31,14 @@ fn decided(server: &Server, outcome: Outcome, why: &str) {
 
 #[test]
 fn a_board_alone_opens_for_whom_its_list_names_until_it_ends() {
-    let mut building = building(20);
+    // A machine under load may need longer than the first list lasts before anybody stands at the door.
+    let told = [20, 80].into_iter().any(opens_until_the_end);
+    assert!(told, "too slow a machine to tell");
+}
+
+/// With lists that last so many seconds. Says whether that was long enough to tell.
+fn opens_until_the_end(life_s: u32) -> bool {
+    let mut building = building(life_s);
     let broker = Broker::start(building.folder.path());
     building.broker_port = broker.port;
     let server = Server::start(building.folder.path(), broker.port);
@@ -40,13 +47,15 @@ fn a_board_alone_opens_for_whom_its_list_names_until_it_ends() {
     let list = until("a list at the board", || building.list_of(DOOR));
     controller.kill();
     door.wait_alone();
-    door.world(BENS);
     door.world(ADAS);
+    if door.clock() >= list.until {
+        return false;
+    }
     door.wait_on("lock", 1);
     door.wait_off("lock");
-    assert!(utc_now() < list.until, "too slow a machine to tell");
-    // The board's clock is a little behind: it was told the time over the bus.
-    while utc_now() <= list.until + 1_000_000 {
+    // A board looks up one card at a time: whoever is shown beside another is refused.
+    door.world(BENS);
+    while door.clock() < list.until {
         std::thread::park_timeout(std::time::Duration::from_millis(10));
     }
     door.world(ADAS);
@@ -57,6 +66,7 @@ fn a_board_alone_opens_for_whom_its_list_names_until_it_ends() {
     decided(&server, Outcome::Denied, "local-list-expired");
     assert_eq!(door.went_on("lock").len(), 1, "for Ada, and once");
     until("another list", || building.list_of(DOOR).filter(|it| it.number > list.number));
+    true
 }
 
 #[test]
@@ -87,9 +97,10 @@ fn a_change_of_policy_is_on_the_list_at_once() {
     until("the next", || building.list_of(DOOR).filter(|it| it.number > first.number));
     controller.kill();
     door.wait_alone();
-    door.world(ADAS);
     door.world(BENS);
     door.wait_on("lock", 1);
+    door.wait_off("lock");
+    door.world(ADAS);
     let _controller = building.running();
     decided(&server, Outcome::Denied, "local-not-listed");
     assert_eq!(door.went_on("lock").len(), 1);

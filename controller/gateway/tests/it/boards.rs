@@ -90,6 +90,11 @@ impl Board {
         self.ask("state")["link"] == "up"
     }
 
+    /// The board's own clock, a little behind: it was told the time over the bus. UTC, microseconds.
+    pub(crate) fn clock(&self) -> i64 {
+        self.ask("state")["utc_us"].as_i64().expect("it was told the time")
+    }
+
     pub(crate) fn wait_alone(&self) {
         until("a board that knows it is alone", || (!self.linked()).then_some(()));
     }

@@ -40,6 +40,8 @@ pub(crate) struct Known {
     pub(crate) events: BTreeMap<(u32, Stream, u64), Body>,
     /// Events that came again.
     pub(crate) repeats: usize,
+    /// How often it acknowledged what it had not.
+    pub(crate) lies: usize,
     pub(crate) results: Vec<Outcome>,
     pub(crate) live: Option<Live>,
     pub(crate) haves: Vec<Have>,
@@ -164,7 +166,10 @@ fn hear(client: &Client, known: &Mutex<Known>, manners: Manners, name: &str, pay
             let up_to = match manners {
                 Manners::Silent => return,
                 Manners::Honest => up_to,
-                Manners::Liar => up_to + 1_000,
+                Manners::Liar => {
+                    known.lies += 1;
+                    up_to + 1_000
+                }
             };
             let ack = wire::encode(&Ack { epoch: batch.epoch, up_to });
             // Without room the controller sends again, and is answered then.
