@@ -3,6 +3,7 @@
 
 mod lists;
 mod record;
+mod renewal;
 mod standing;
 
 use std::time::Duration;

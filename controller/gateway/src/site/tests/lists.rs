@@ -156,3 +156,11 @@ fn a_step_of_the_clock_makes_lists_anew() {
     let again = case.site.handle(back, Input::Tick);
     assert!(makes(&effects) || makes(&again), "it would outlive a day now");
 }
+
+/// The server makes the entries: the same bytes stand in its own test.
+#[test]
+fn the_salt_of_lists_is_frozen() {
+    let salt = CredentialKey::new(&[7; 32]).list_salt();
+    let hex: String = salt.iter().map(|byte| format!("{byte:02x}")).collect();
+    assert_eq!(hex, "188567baef58bca9125c43cdd7635d1d");
+}
