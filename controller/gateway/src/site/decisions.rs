@@ -65,11 +65,10 @@ impl Release {
     }
 }
 
-/// A grant that waits for the centre.
+/// Somebody who would be let in, but for what the centre may say.
 #[derive(Debug)]
 pub(super) struct Asked {
     request: Request,
-    decision: Decision,
     origin: Origin,
     stages: BTreeMap<String, u64>,
     /// Microseconds since start.
@@ -151,21 +150,42 @@ impl Site {
         mut stages: BTreeMap<String, u64>,
     ) {
         let request = Request::shows(door, side, shown, taken_at);
+        let decision = self.decide(now, &request, &mut stages);
+        if decision.is_granted()
+            && !self.is_egress(door, side)
+            && self.needs_centre(door)
+            && let Some(person) = decision.trace.person
+        {
+            if self.centre.can_be_asked() {
+                return self.ask(now, request, person, origin, stages);
+            }
+            return self.settle(now, &request, decision, origin, "link-down", stages);
+        }
+        self.conclude(now, &request, decision, origin, "not-needed", stages);
+    }
+
+    fn decide(&self, now: Now, request: &Request, stages: &mut BTreeMap<String, u64>) -> Decision {
         // The one place outside the rules where time is measured: it goes into the trace and changes nothing.
         let began = Instant::now();
-        let mut decision = domain::decide(&self.policy, &self.state, &request, now.utc);
-        stages.insert("decide".to_owned(), u64::try_from(began.elapsed().as_micros()).unwrap_or(u64::MAX));
-        if decision.is_granted() && !self.is_egress(door, side) {
-            if self.needs_centre(door)
-                && let Some(person) = decision.trace.person
-            {
-                if self.centre.can_be_asked() {
-                    return self.ask(now, request, decision, person, origin, stages);
-                }
-                return self.settle(now, &request, decision, origin, "link-down", stages);
-            }
-        } else if let Outcome::NeedsMore { .. } = decision.outcome {
-            self.observe(state::Event::Decided { request: &request, decision: &decision });
+        let decision = domain::decide(&self.policy, &self.state, request, now.utc);
+        let took = u64::try_from(began.elapsed().as_micros()).unwrap_or(u64::MAX);
+        let before = stages.get("decide").copied().unwrap_or(0);
+        stages.insert("decide".to_owned(), before.saturating_add(took));
+        decision
+    }
+
+    /// Nobody else is to be asked.
+    fn conclude(
+        &mut self,
+        now: Now,
+        request: &Request,
+        mut decision: Decision,
+        origin: Origin,
+        centre: &str,
+        stages: BTreeMap<String, u64>,
+    ) {
+        if let Outcome::NeedsMore { .. } = decision.outcome {
+            self.observe(state::Event::Decided { request, decision: &decision });
             return self.prompt(&origin);
         }
         if let (Origin::Face { link, camera, track }, Outcome::Denied(reasons)) = (&origin, &decision.outcome)
@@ -180,7 +200,7 @@ impl Site {
                 return self.verdict(&origin, false);
             }
         }
-        self.settle(now, &request, decision, origin, "not-needed", stages);
+        self.settle(now, request, decision, origin, centre, stages);
     }
 
     /// Whether only the centre knows enough: anti-passback around an area that other controllers lead into or out of.
@@ -207,7 +227,6 @@ impl Site {
         &mut self,
         now: Now,
         request: Request,
-        decision: Decision,
         person: PersonId,
         origin: Origin,
         stages: BTreeMap<String, u64>,
@@ -222,29 +241,35 @@ impl Site {
             side: trace::side(request.side),
         }));
         self.pend(&origin);
-        self.asked.insert(id, Asked { request, decision, origin, stages, deadline: now.mono + wait });
+        self.asked.insert(id, Asked { request, origin, stages, deadline: now.mono + wait });
     }
 
     pub(super) fn answered(&mut self, now: Now, answer: Answer) {
         // An answer after its deadline, or to nobody's question, changes nothing.
         let Some(asked) = self.asked.remove(&answer.id) else { return };
-        if answer.objections.is_empty() {
-            return self.settle(now, &asked.request, asked.decision, asked.origin, "agreed", asked.stages);
-        }
-        let mut access = trace::access(&asked.decision, "objected", asked.stages);
-        access.outcome = event::Outcome::Denied;
-        access.reasons = answer.objections;
-        access.decision = Some(self.decision_number().0);
-        self.event(now.utc.0, Body::Access(access));
-        self.refuse_when_written(asked.request.door, asked.request.side, asked.origin);
+        self.waited(now, asked, "agreed", answer.objections);
     }
 
     pub(super) fn asks_expire(&mut self, now: Now) {
         while let Some(id) = self.asked.iter().find(|(_, it)| it.deadline <= now.mono).map(|(id, _)| *id) {
             let asked = self.asked.remove(&id).expect("it was just found");
             self.centre.left_unanswered();
-            self.settle(now, &asked.request, asked.decision, asked.origin, "no-answer", asked.stages);
+            self.waited(now, asked, "no-answer", Vec::new());
         }
+    }
+
+    /// The waiting for the centre is over. Decided again: what holds now counts, not what held when it was asked.
+    fn waited(&mut self, now: Now, mut asked: Asked, centre: &str, objections: Vec<event::Reason>) {
+        let decision = self.decide(now, &asked.request, &mut asked.stages);
+        if objections.is_empty() {
+            return self.conclude(now, &asked.request, decision, asked.origin, centre, asked.stages);
+        }
+        let mut access = trace::access(&decision, "objected", asked.stages);
+        access.outcome = event::Outcome::Denied;
+        access.reasons.extend(objections);
+        access.decision = Some(self.decision_number().0);
+        self.event(now.utc.0, Body::Access(access));
+        self.refuse_when_written(asked.request.door, asked.request.side, asked.origin);
     }
 
     /// What was decided happens: it is written down, then acted upon.
@@ -358,15 +383,20 @@ impl Site {
     }
 
     pub(super) fn refuse(&mut self, door: DoorId, side: Side, origin: Option<&Origin>) {
-        if let Some(Origin::Face { link, camera, track }) = origin
+        if let Some(origin) = origin {
+            self.not_granted(origin);
+        }
+        self.light(door, side, LedColor::RED);
+    }
+
+    /// Nothing of a track is pending any more: its next look counts.
+    fn not_granted(&mut self, origin: &Origin) {
+        if let Origin::Face { link, camera, track } = origin
             && self.tracks.get(camera, (*link, *track)) == Some(&TrackNow::Pending)
         {
             self.tracks.set(camera, (*link, *track), TrackNow::Denied { person: None, codes: Vec::new() });
         }
-        if let Some(origin) = origin {
-            self.verdict(origin, false);
-        }
-        self.light(door, side, LedColor::RED);
+        self.verdict(origin, false);
     }
 
     fn pend(&mut self, origin: &Origin) {
@@ -392,7 +422,7 @@ impl Site {
                 let blink = Blink { on_100ms: 3, off_100ms: 3, on: LedColor::AMBER, off: LedColor::BLACK };
                 self.led(*board, *number, blink, 100);
             }
-            Origin::Face { .. } => self.verdict(origin, false),
+            Origin::Face { .. } => self.not_granted(origin),
         }
     }
 

@@ -1,6 +1,8 @@
 //! The rules in virtual time: nothing here opens a port or reads a clock.
 #![expect(clippy::wildcard_enum_match_arm, reason = "a test looks for one thing among many")]
 
+mod asked;
+mod lanes;
 mod lists;
 mod record;
 mod renewal;
