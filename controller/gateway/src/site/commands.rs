@@ -79,28 +79,38 @@ impl Site {
         if !self.rank_allows(now, &command, door) {
             return self.settle_command(now, command.id, Settled::Outranked);
         }
-        let order = self.carry_out(now, &command, door, board);
         if !self.boards[board.0].online() {
+            self.carry_out(now, &command, door, board);
             return self.settle_command(now, command.id, Settled::BoardOffline);
         }
-        let order_number = self.order_number();
-        if let (Order::Release | Order::PassEntry | Order::PassExit, Action::Release { side, .. }) =
-            (order.0, &command.action)
-        {
+        let order = self.order_number();
+        let waiting = Waiting { id: command.id.clone(), board, deadline: now.mono + BOARD_ANSWERS };
+        self.commands.waiting.insert(order, waiting);
+        // The command's id is on the disk before it moves anything: a restart in between carries it out at most once.
+        self.record.gathering.after.push(After::Command { order, command: Box::new(command) });
+    }
+
+    /// A command is on the disk, or cannot be written: it is carried out by that order, unless it was told to have failed or
+    /// its time is over.
+    pub(super) fn obey(&mut self, now: Now, order: u64, command: &Command) {
+        let Some(waiting) = self.commands.waiting.get_mut(&order) else { return };
+        let (board, door) = (waiting.board, door_of(&command.action));
+        waiting.deadline = now.mono + BOARD_ANSWERS;
+        if command.expires_at <= now.utc.0 {
+            return self.order_settled(now, order, Settled::Expired);
+        }
+        if !self.rank_allows(now, command, door) {
+            return self.order_settled(now, order, Settled::Outranked);
+        }
+        let (what, for_ms) = self.carry_out(now, command, door, board);
+        if let Action::Release { side, .. } = command.action {
+            let side = domain_side(side);
             self.remember_release(
-                order_number,
-                Released { door, side: domain_side(*side), person: None, decision: None, renewed: false },
+                order,
+                Released { door, side, person: None, decision: None, renewed: false },
             );
         }
-        let waiting = Waiting { id: command.id, board, deadline: now.mono + BOARD_ANSWERS };
-        self.commands.waiting.insert(order_number, waiting);
-        // The command's id is on the disk before it moves anything: a restart in between carries it out at most once.
-        self.record.gathering.after.push(After::Order {
-            board,
-            id: order_number,
-            order: order.0,
-            for_ms: order.1,
-        });
+        self.send_order(now, board, order, what, for_ms);
     }
 
     /// Nobody is ever held back on an exit, whoever locked what.

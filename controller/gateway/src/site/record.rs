@@ -9,8 +9,7 @@ use domain::ids::DoorId;
 use domain::policy::EntryRule;
 use domain::request::Side;
 use domain::state;
-use endpoints::Order;
-use uplink::command::Outcome;
+use uplink::command::{Command, Outcome};
 use uplink::event::{self, Body, ControllerChange};
 
 use super::decisions::{Origin, Release};
@@ -45,8 +44,8 @@ pub(super) enum After {
     AckBoard { board: BoardId, epoch: u32, up_to: u32 },
     /// Tell the centre what became of a command.
     Result(Outcome),
-    /// Give a board the order of a command.
-    Order { board: BoardId, id: u64, order: Order, for_ms: u32 },
+    /// Carry out a command, by the order of that number.
+    Command { order: u64, command: Box<Command> },
 }
 
 #[derive(Debug, Default)]
@@ -112,15 +111,15 @@ impl Unit {
 impl Site {
     /// Sends what this step gathered.
     pub(super) fn flush(&mut self, now: Now) {
-        let unit = std::mem::take(&mut self.record.gathering);
-        if unit.is_empty() {
-            return;
-        }
-        if self.record.works() {
-            let (_, write) = self.record.send(now, unit);
-            self.effects.push(Effect::Write(write));
-        } else {
-            self.put_off(now, unit);
+        // What follows something that is put off is gathered anew.
+        while !self.record.gathering.is_empty() {
+            let unit = std::mem::take(&mut self.record.gathering);
+            if self.record.works() {
+                let (_, write) = self.record.send(now, unit);
+                self.effects.push(Effect::Write(write));
+            } else {
+                self.put_off(now, unit);
+            }
         }
     }
 
@@ -183,7 +182,7 @@ impl Site {
             After::Refuse { door, side, origin } => self.refuse(door, side, Some(&origin)),
             After::AckBoard { board, epoch, up_to } => self.acknowledge_board(board, epoch, up_to),
             After::Result(outcome) => self.effects.push(Effect::Result(outcome)),
-            After::Order { board, id, order, for_ms } => self.send_order(now, board, id, order, for_ms),
+            After::Command { order, command } => self.obey(now, order, &command),
         }
     }
 
@@ -212,7 +211,7 @@ impl Site {
                 // The centre is told at once: a result says what happened, not that it is written down.
                 After::Result(outcome) => self.effects.push(Effect::Result(outcome)),
                 // An operator's word counts while nothing can be written, too.
-                After::Order { board, id, order, for_ms } => self.send_order(now, board, id, order, for_ms),
+                After::Command { order, command } => self.obey(now, order, &command),
                 ack @ After::AckBoard { .. } => kept.push(ack),
             }
         }

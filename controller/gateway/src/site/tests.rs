@@ -3,6 +3,7 @@
 
 mod asked;
 mod lanes;
+mod late;
 mod lists;
 mod record;
 mod renewal;
