@@ -193,6 +193,7 @@ event-controller-bus-lost = { $controller }: bus lost
 event-controller-bus-restored = { $controller }: bus restored
 event-controller-events-lost = { $controller }: the server was set back, and some of its events are kept nowhere any more
 event-controller-outbox-set-back = { $controller }: its outbox was set back, it numbers its events anew
+event-controller-events-dropped = { $controller } cannot record events and has no more room for them: everyday events are being lost
 event-camera-up = Camera { $camera } has a picture
 event-camera-down = Camera { $camera } has no picture
 event-command-done = Command carried out

@@ -190,6 +190,7 @@ event-controller-bus-lost = { $controller }总线中断
 event-controller-bus-restored = { $controller }总线恢复
 event-controller-events-lost = { $controller }：服务器数据回退，部分事件已无处可寻
 event-controller-outbox-set-back = { $controller }：事件库回退，重新编号
+event-controller-events-dropped = { $controller }无法记录事件且暂存已满：普通事件正在丢失
 event-camera-up = 摄像机 { $camera } 有画面
 event-camera-down = 摄像机 { $camera } 无画面
 event-command-done = 命令已执行

@@ -443,6 +443,9 @@ pub enum ControllerChange {
     /// The server knows more of this controller than the controller has ever numbered: the controller's own outbox was
     /// set back. It goes on in a new epoch; what it told in between, the server has.
     OutboxSetBack,
+    /// The outbox takes no everyday events, and more of them came than memory holds: some are dropped. How many says
+    /// `OutboxRestored`.
+    EventsDropped,
 }
 
 impl ControllerChange {
@@ -453,7 +456,8 @@ impl ControllerChange {
             | Self::ClockStepped
             | Self::BusLost
             | Self::EventsLost
-            | Self::OutboxSetBack => true,
+            | Self::OutboxSetBack
+            | Self::EventsDropped => true,
             Self::Started
             | Self::Stopped
             | Self::PolicyApplied

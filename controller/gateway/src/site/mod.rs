@@ -4,6 +4,7 @@
 //! Nothing here opens an entry before its decision is written down: a release waits for [`Input::Written`]. Exits wait for
 //! nobody. A board that comes back is told what must hold now, and that is never a release.
 
+mod backlog;
 mod boards;
 mod centre;
 mod commands;

@@ -1,9 +1,10 @@
 //! Writing down: what a step gathered goes to the outbox whole, and what had to wait for that follows when it is on the disk.
 //!
-//! While the outbox fails, what happened waits in memory (a stated number of steps), decisions follow each door's rule
-//! (`domain` asks it through `RecordLost`), and an attempt is made every second.
+//! While the outbox fails, what happened waits in memory ([`Backlog`]), decisions follow each door's rule (`domain` asks it
+//! through `RecordLost`), and an attempt is made every second. An outbox that is full of everyday events fails, too, and
+//! takes urgent ones still.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::BTreeMap;
 
 use domain::ids::DoorId;
 use domain::policy::EntryRule;
@@ -12,6 +13,7 @@ use domain::state;
 use uplink::command::{Command, Outcome};
 use uplink::event::{self, Body, ControllerChange};
 
+use super::backlog::{BACKLOG, Backlog};
 use super::decisions::{Origin, Release};
 use super::{BoardId, DecisionId, Effect, Now, Released, Site, trace};
 use crate::outbox::{Entry, Kept, Write};
@@ -20,8 +22,6 @@ use crate::outbox::{Entry, Kept, Write};
 const RELEASE_WAITS: u64 = 300_000;
 /// Between two attempts while the outbox fails, in microseconds.
 const RETRY: u64 = 1_000_000;
-/// Steps kept in memory while the outbox fails; the newest beyond are counted and dropped.
-const BACKLOG: usize = 2_000;
 
 /// What became of a step must be written, and then these may follow.
 #[derive(Debug, Default)]
@@ -30,7 +30,7 @@ pub(super) struct Unit {
     pub(super) kept: Vec<Kept>,
     pub(super) after: Vec<After>,
     /// Since when it has been on its way, microseconds since start.
-    sent_at: u64,
+    pub(super) sent_at: u64,
 }
 
 /// What waits until a unit is on the disk.
@@ -51,13 +51,15 @@ pub(super) enum After {
 #[derive(Debug, Default)]
 pub(super) struct Record {
     pub(super) gathering: Unit,
+    /// By number, which is the token of the write.
     on_the_way: BTreeMap<u64, Unit>,
-    backlog: VecDeque<Unit>,
+    backlog: Backlog,
     standing: Standing,
-    next_token: u64,
-    /// Entries refused and steps dropped since the outbox failed.
-    refused: i64,
-    dropped: i64,
+    /// The last step's.
+    number: u64,
+    /// Entries refused and events dropped since the outbox failed.
+    refused: usize,
+    dropped: usize,
 }
 
 #[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
@@ -88,19 +90,28 @@ impl Record {
         !self.on_the_way.is_empty()
     }
 
-    fn send(&mut self, now: Now, mut unit: Unit) -> (u64, Write) {
-        self.next_token += 1;
-        let token = self.next_token;
+    /// Whether what a board tells would find room, should it not be written: once it is taken it is not dropped.
+    pub(super) fn has_room(&self) -> bool {
+        self.backlog.len() + self.on_the_way.len() < BACKLOG
+    }
+
+    fn send(&mut self, now: Now, token: u64, mut unit: Unit) -> Write {
         unit.sent_at = now.mono;
         let write = Write { token, events: unit.events.clone(), kept: unit.kept.clone() };
         self.on_the_way.insert(token, unit);
-        (token, write)
+        write
     }
 }
 
 impl Unit {
-    fn is_empty(&self) -> bool {
+    pub(super) fn is_empty(&self) -> bool {
         self.events.is_empty() && self.kept.is_empty() && self.after.is_empty()
+    }
+
+    /// Newer values of what is remembered.
+    pub(super) fn remember(&mut self, newer: Vec<Kept>) {
+        self.kept.retain(|old| !newer.iter().any(|new| (new.kind, &new.key) == (old.kind, &old.key)));
+        self.kept.extend(newer);
     }
 
     fn has_release(&self) -> bool {
@@ -114,11 +125,13 @@ impl Site {
         // What follows something that is put off is gathered anew.
         while !self.record.gathering.is_empty() {
             let unit = std::mem::take(&mut self.record.gathering);
+            self.record.number += 1;
+            let number = self.record.number;
             if self.record.works() {
-                let (_, write) = self.record.send(now, unit);
+                let write = self.record.send(now, number, unit);
                 self.effects.push(Effect::Write(write));
             } else {
-                self.put_off(now, unit);
+                self.put_off(now, number, unit);
             }
         }
     }
@@ -136,12 +149,12 @@ impl Site {
                 }
             }
             (false, true) => {
-                self.record.backlog.push_front(unit);
+                self.record.backlog.back(token, unit);
                 self.record.standing = Standing::Failed { retry_at: now.mono + RETRY };
             }
             (false, false) => {
                 self.record_lost(now);
-                self.put_off(now, unit);
+                self.put_off(now, token, unit);
             }
         }
     }
@@ -191,14 +204,18 @@ impl Site {
             tracing::error!("events cannot be recorded: entries follow each door's rule");
             self.record.standing = Standing::Failed { retry_at: now.mono };
             self.observe(state::Event::RecordLost { at: now.utc });
-            let body = controller(ControllerChange::OutboxFailed, 0);
-            let alarm = Unit { events: vec![Entry { at: now.utc.0, body }], ..Unit::default() };
-            self.record.backlog.push_front(alarm);
+            // It goes before every step.
+            self.alarm_in_memory(now, 0, ControllerChange::OutboxFailed);
         }
     }
 
+    fn alarm_in_memory(&mut self, now: Now, number: u64, change: ControllerChange) {
+        let entry = Entry { at: now.utc.0, body: controller(change, None) };
+        self.record.backlog.back(number, Unit { events: vec![entry], ..Unit::default() });
+    }
+
     /// Keeps a step in memory until the outbox works again. Its releases follow the doors' rules now.
-    fn put_off(&mut self, now: Now, mut unit: Unit) {
+    fn put_off(&mut self, now: Now, number: u64, mut unit: Unit) {
         let mut kept = Vec::new();
         for after in std::mem::take(&mut unit.after) {
             match after {
@@ -216,11 +233,13 @@ impl Site {
             }
         }
         unit.after = kept;
-        if self.record.backlog.len() < BACKLOG {
-            self.record.backlog.push_back(unit);
-        } else {
-            self.record.dropped += 1;
+        let dropped = self.record.backlog.put(number, unit);
+        if self.record.dropped == 0 && dropped > 0 {
+            tracing::error!("too much waits to be recorded: events are dropped");
+            self.record.number += 1;
+            self.alarm_in_memory(now, self.record.number, ControllerChange::EventsDropped);
         }
+        self.record.dropped += dropped;
     }
 
     /// A release whose decision is not on the disk: the exit opens, the entry follows its door's rule. Says whether it opened.
@@ -264,8 +283,8 @@ impl Site {
     }
 
     fn try_backlog(&mut self, now: Now) {
-        if let Some(unit) = self.record.backlog.pop_front() {
-            let (token, write) = self.record.send(now, unit);
+        if let Some((token, unit)) = self.record.backlog.next() {
+            let write = self.record.send(now, token, unit);
             self.record.standing = Standing::Trying { token };
             self.effects.push(Effect::Write(write));
             return;
@@ -274,12 +293,13 @@ impl Site {
         self.observe(state::Event::RecordBack);
         let count = std::mem::take(&mut self.record.refused) + std::mem::take(&mut self.record.dropped);
         tracing::info!(count, "events are recorded again");
-        self.event(now.utc.0, controller(ControllerChange::OutboxRestored, count));
+        let count = i64::try_from(count).unwrap_or(i64::MAX);
+        self.event(now.utc.0, controller(ControllerChange::OutboxRestored, Some(count)));
     }
 }
 
-fn controller(change: ControllerChange, count: i64) -> Body {
-    Body::Controller(event::Controller { change, policy_version: None, count: Some(count), lost: None })
+fn controller(change: ControllerChange, count: Option<i64>) -> Body {
+    Body::Controller(event::Controller { change, policy_version: None, count, lost: None })
 }
 
 /// The grant in this step, which is not written down yet, was not carried out after all.

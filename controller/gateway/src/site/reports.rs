@@ -32,6 +32,11 @@ impl Site {
             if event.seq <= mark.seq {
                 continue;
             }
+            if !self.record.has_room() {
+                // It would be lost: the board keeps it, and tells it again. How it stands, and whether it burns, is asked at once.
+                self.ask_status(board);
+                break;
+            }
             let gap = event.seq > mark.seq + 1;
             mark.seq = event.seq;
             taken = true;

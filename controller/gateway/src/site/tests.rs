@@ -2,6 +2,7 @@
 #![expect(clippy::wildcard_enum_match_arm, reason = "a test looks for one thing among many")]
 
 mod asked;
+mod backlog;
 mod lanes;
 mod late;
 mod lists;
@@ -60,6 +61,8 @@ enum Disk {
     Works,
     Fails,
     Hangs,
+    /// As many everyday events as allowed wait for the server.
+    Full,
 }
 
 fn list_key() -> ListKey {
@@ -216,6 +219,13 @@ impl Case {
                         Disk::Works => answers.push(self.keep(write)),
                         Disk::Fails => answers.push(Input::Written { token: write.token, ok: false }),
                         Disk::Hangs => self.unanswered.push(write),
+                        Disk::Full => {
+                            let everyday = |entry: &Entry| entry.body.stream() == Stream::Bulk;
+                            answers.push(match write.events.iter().any(everyday) {
+                                true => Input::Written { token: write.token, ok: false },
+                                false => self.keep(write),
+                            });
+                        }
                     },
                 }
             }

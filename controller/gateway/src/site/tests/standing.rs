@@ -12,20 +12,20 @@ use crate::outbox::Levels;
 const BOARD: BoardId = BoardId(0);
 const EPOCH: u32 = 9;
 
-fn status(leaf: LeafNow, lock: LockNow, conditions: &[Condition]) -> Status {
+pub(super) fn status(leaf: LeafNow, lock: LockNow, conditions: &[Condition]) -> Status {
     let conditions = Conditions::from_slice(conditions).expect("a few");
     Status { leaf, lock, forced: false, held: false, conditions }
 }
 
 impl Case {
-    fn stands(&mut self, seq: u32, status: &Status) {
+    pub(super) fn stands(&mut self, seq: u32, status: &Status) {
         let now = self.time();
         self.site.stands(now, BOARD, Mark { epoch: EPOCH, seq }, status);
         self.step(Input::Tick);
     }
 
     /// The board tells what happened, from a number on.
-    fn tells(&mut self, first: u32, happened: &[What]) {
+    pub(super) fn tells(&mut self, first: u32, happened: &[What]) {
         let now = self.time();
         self.site.boards[BOARD.0].mark.epoch = EPOCH;
         for (seq, what) in (first..).zip(happened) {
@@ -43,7 +43,7 @@ impl Case {
     }
 
     /// The board tells what happened, in one message.
-    fn tells_at_once(&mut self, first: u32, happened: &[What]) {
+    pub(super) fn tells_at_once(&mut self, first: u32, happened: &[What]) {
         let now = self.time();
         self.site.boards[BOARD.0].mark.epoch = EPOCH;
         let mut body = [0; MAX_BODY];
@@ -66,7 +66,7 @@ impl Case {
         live.doors.into_iter().find(|it| it.door == LOBBY.0).expect("the lobby")
     }
 
-    fn fires(&self) -> Vec<FireChange> {
+    pub(super) fn fires(&self) -> Vec<FireChange> {
         let fires = self.written.iter().filter_map(|entry| match &entry.body {
             Body::Fire(fire) => Some(fire.change),
             _ => None,
