@@ -12,7 +12,7 @@ use crate::job::{Done, Job, ListHead, Restored};
 use crate::journal::Journal;
 use crate::lamps::{Lamps, Text, red_green};
 use crate::lines::DebouncedLine;
-use crate::local::Local;
+use crate::local::{EXIT_READER, Local};
 use crate::panel::{Answer, Expected};
 use crate::wiegand::{Line, Read, Wiegand};
 
@@ -158,7 +158,7 @@ impl Clock {
 enum InFlight {
     Append(endpoints::vendor::BoardEvent),
     Acked(u32),
-    Fetch,
+    Fetch(u32),
     Lookup,
     EraseKey,
     /// What the panel waits for.
@@ -294,14 +294,12 @@ impl Board {
             Link::Up => Some(self.link.heard_at + self.offline_after()),
             Link::Down => None,
         };
-        let journal = self.subscribed.then(|| self.journal.deadline()).flatten();
+        let journal = self.may_tell().then(|| self.journal.deadline()).flatten();
         let pd = self.pd.as_ref().and_then(Peripheral::poll_timeout);
         let install = self.button.deadline();
         let window = self.window.deadline();
-        [lines, wiegand, lamps, sounder, link, journal, pd, install, window, self.endpoint.deadline()]
-            .into_iter()
-            .flatten()
-            .min()
+        let others = [window, self.local.deadline(), self.endpoint.deadline()];
+        [lines, wiegand, lamps, sounder, link, journal, pd, install].into_iter().chain(others).flatten().min()
     }
 
     /// The outputs as they must be now.
@@ -338,7 +336,7 @@ impl Board {
         self.in_flight = Some(match &job {
             Job::Append(event) => InFlight::Append(*event),
             Job::Acked { up_to } => InFlight::Acked(*up_to),
-            Job::Fetch { .. } => InFlight::Fetch,
+            Job::Fetch { from } => InFlight::Fetch(*from),
             Job::Lookup { .. } => InFlight::Lookup,
             Job::EraseKey => InFlight::EraseKey,
             Job::SaveKey(_) | Job::SaveSettings(_) | Job::ListPiece { .. } => InFlight::Expected,
@@ -354,8 +352,8 @@ impl Board {
             }
             (Some(InFlight::Append(_)), _) => self.journal.append_failed(),
             (Some(InFlight::Acked(up_to)), _) => self.journal.ack_stored(up_to),
-            (Some(InFlight::Fetch), Done::Fetched(events)) => self.journal.fetched(&events),
-            (Some(InFlight::Fetch), _) => self.journal.fetch_failed(),
+            (Some(InFlight::Fetch(from)), Done::Fetched(events)) => self.journal.fetched(from, &events),
+            (Some(InFlight::Fetch(_)), _) => self.journal.fetch_failed(),
             (Some(InFlight::Lookup), done) => self.looked(now, done == Done::Looked(true)),
             (Some(InFlight::EraseKey), done) => self.erased(now, &done),
             (Some(InFlight::Expected), done) => self.answer_expected(now, done),
@@ -446,18 +444,21 @@ impl Board {
             Read::Card { bits, data } => match self.link.state {
                 Link::Up => {
                     let used = usize::from(bits.div_ceil(8)).min(data.len());
-                    self.post(now, &Reply::Raw(RawCard { reader, format: 1, bits, data: &data[..used] }));
+                    let card = RawCard { reader, format: 1, bits, data: &data[..used] };
+                    let waits = self.post(now, &Reply::Raw(card));
+                    if reader == EXIT_READER {
+                        self.leaves(now, waits);
+                    }
                 }
                 Link::Down => self.decide_locally(now, reader, bits, &data),
             },
         }
     }
 
-    /// Tells the panel at its next poll. When it fetches nothing, cards and keys are given up: nobody waits so long at a reader.
-    pub(crate) fn post(&mut self, now: u64, reply: &Reply<'_>) {
-        if let Some(pd) = &mut self.pd {
-            let _told = pd.post(now, reply);
-        }
+    /// Tells the panel at its next poll; says whether there was a place for it. When it fetches nothing, cards and keys are given up:
+    /// nobody waits so long at a reader.
+    pub(crate) fn post(&mut self, now: u64, reply: &Reply<'_>) -> bool {
+        self.pd.as_mut().is_some_and(|pd| pd.post(now, reply).is_ok())
     }
 
     /// Everything that follows from what came in, in order: inputs first, then the bus, then what is shown.
@@ -478,6 +479,7 @@ impl Board {
             }
         }
         self.serve_panel(now);
+        self.watch_exit(now);
         self.watch_link(now);
         self.tell_status(now);
         self.tell_events(now);

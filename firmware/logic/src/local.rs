@@ -1,4 +1,5 @@
-//! What the board itself decides while no controller polls it: nothing, or by its signed, expiring whitelist. Exits always work.
+//! What the board itself decides while no controller polls it: nothing, or by its signed, expiring whitelist. Exits always work, also
+//! while a controller that has fallen silent does not count as gone yet.
 
 use endpoints::vendor::whitelist::ENTRY_LEN;
 use endpoints::vendor::{Kind, LocalRefusal, OfflineRule, What};
@@ -9,7 +10,9 @@ use crate::board::Board;
 use crate::job::{Job, ListHead};
 
 /// The reader on the exit side.
-const EXIT_READER: u8 = 1;
+pub(crate) const EXIT_READER: u8 = 1;
+/// A card at the exit that no controller has fetched after so long opens by itself, µs.
+const FETCHED_WITHIN_US: u64 = 1_000_000;
 /// The kind byte of a card in a whitelist entry.
 const CARD: u8 = 1;
 
@@ -22,11 +25,31 @@ pub(crate) struct Local {
     pub(crate) received: u32,
     /// Reader whose card is being looked up, and with which list.
     asking: Option<(u8, u32)>,
+    /// Somebody at the exit whose card the controller is to fetch.
+    leaving: Option<Leaving>,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Leaving {
+    by: u64,
+    /// A card was given up meanwhile: perhaps theirs.
+    given_up: bool,
 }
 
 impl Local {
     pub(crate) const fn new() -> Local {
-        Local { list: None, received: 0, asking: None }
+        Local { list: None, received: 0, asking: None, leaving: None }
+    }
+
+    pub(crate) fn deadline(&self) -> Option<u64> {
+        self.leaving.map(|it| it.by)
+    }
+
+    /// The controller may have got a card, or not, and is not told it again.
+    pub(crate) fn card_given_up(&mut self) {
+        if let Some(leaving) = &mut self.leaving {
+            leaving.given_up = true;
+        }
     }
 }
 
@@ -49,6 +72,23 @@ impl Board {
                     self.local.asking = Some((reader, list.header.list));
                 }
             }
+        }
+    }
+
+    /// A card at the exit waits for the controller, or finds no place to wait: it has a moment, for people must get out.
+    pub(crate) fn leaves(&mut self, now: u64, waits: bool) {
+        let by = if waits { now + FETCHED_WITHIN_US } else { now };
+        let leaving = self.local.leaving.get_or_insert(Leaving { by, given_up: false });
+        leaving.given_up |= !waits;
+        leaving.by = leaving.by.min(by);
+    }
+
+    /// A card at the exit that was not fetched in time opens, and is not told any more: it would open once more.
+    pub(crate) fn watch_exit(&mut self, now: u64) {
+        let Some(leaving) = self.local.leaving.take_if(|it| it.by <= now) else { return };
+        let unfetched = self.pd.as_mut().is_some_and(|pd| pd.take_back_cards(EXIT_READER));
+        if unfetched || leaving.given_up {
+            self.let_pass(now, EXIT_READER, 0);
         }
     }
 

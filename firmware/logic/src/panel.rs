@@ -55,6 +55,7 @@ impl Board {
                 PdEvent::SecureChannelUp { .. } | PdEvent::SecureChannelDown | PdEvent::Offline => {
                     self.subscribed = false;
                 }
+                PdEvent::CardGivenUp => self.local.card_given_up(),
                 PdEvent::Online | PdEvent::LineSettings(_) => {}
             }
         }
@@ -154,7 +155,7 @@ impl Board {
                 own(&FromBoard::Info(self.info(now)))
             }
             ToBoard::Ack { epoch, up_to } => {
-                self.journal.acknowledge(epoch, up_to);
+                self.journal.acknowledge(now, epoch, up_to);
                 Answer::Ack
             }
             ToBoard::SetClock { utc_us } => {
@@ -392,9 +393,14 @@ impl Board {
         }
     }
 
-    /// Hands stored events to the peripheral, as long as the controller wants them and fetches what waits.
+    /// Whether the controller wants events, and fetches what waits.
+    pub(crate) fn may_tell(&self) -> bool {
+        self.subscribed && self.pd.as_ref().is_some_and(|pd| pd.posted() == 0)
+    }
+
+    /// Hands stored events to the peripheral.
     pub(crate) fn tell_events(&mut self, now: u64) {
-        if !self.subscribed || self.pd.as_ref().is_none_or(|pd| pd.posted() > 0) {
+        if !self.may_tell() {
             return;
         }
         let mut body = [0; vendor::MAX_BODY];

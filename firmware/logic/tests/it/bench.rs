@@ -117,6 +117,8 @@ pub(crate) fn settings(offline: OfflineRule) -> BoardSettings {
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Wire {
     Connected,
+    /// What the board says is lost.
+    OneWay,
     Cut,
 }
 
@@ -124,7 +126,7 @@ pub(crate) struct Bench {
     pub(crate) board: Board,
     storage: Option<Storage<Flash>>,
     pub(crate) flash: Flash,
-    kind: Kind,
+    setup: Setup,
     panel: Cp<1, 8>,
     wire: Wire,
     pub(crate) now: u64,
@@ -136,6 +138,10 @@ pub(crate) struct Bench {
     pub(crate) epoch: u32,
     /// Whether it acknowledges them.
     pub(crate) acknowledges: bool,
+    /// Whether it takes any.
+    pub(crate) deaf: bool,
+    /// How many events the board told, those it told again included.
+    pub(crate) sayings: usize,
     starts: u8,
 }
 
@@ -149,11 +155,15 @@ impl Bench {
     }
 
     pub(crate) fn without_panel(kind: Kind, flash: Flash) -> Bench {
+        Bench::set_up(setup(kind), flash)
+    }
+
+    pub(crate) fn set_up(setup: Setup, flash: Flash) -> Bench {
         let mut bench = Bench {
-            board: Board::new(setup(kind)),
+            board: Board::new(setup.clone()),
             storage: None,
             flash,
-            kind,
+            setup,
             panel: Cp::new(BusConfig::new(Baud::new(115_200).unwrap()), Nonces::new([3; 16])),
             wire: Wire::Cut,
             now: 0,
@@ -162,6 +172,8 @@ impl Bench {
             events: Vec::new(),
             epoch: 0,
             acknowledges: true,
+            deaf: false,
+            sayings: 0,
             starts: 0,
         };
         bench.start();
@@ -171,13 +183,13 @@ impl Bench {
     /// Power comes (again): time goes on, the board knows only what is in flash.
     pub(crate) fn start(&mut self) {
         self.starts += 1;
-        self.board = Board::new(setup(self.kind));
+        self.board = Board::new(self.setup.clone());
         let layout = Layout::new::<Flash>(CAPACITY as u32).unwrap();
         let opened = block_on(Storage::open(self.flash.clone(), layout, [self.starts; 16]));
         let Ok((storage, restored)) = opened else { panic!("the flash opens") };
         self.storage = Some(storage);
         self.board.restore(self.now, restored);
-        let inputs = setup(self.kind).inputs.len();
+        let inputs = self.setup.inputs.len();
         for number in 0..inputs {
             self.board.handle_input(self.now, number as u8, false);
         }
@@ -199,6 +211,11 @@ impl Bench {
         self.wire = Wire::Cut;
     }
 
+    /// From now on what the board says is lost.
+    pub(crate) fn lose_replies(&mut self) {
+        self.wire = Wire::OneWay;
+    }
+
     pub(crate) fn mend_wire(&mut self) {
         self.wire = Wire::Connected;
         self.panel.probe(self.now, address());
@@ -216,7 +233,7 @@ impl Bench {
                 moved = true;
             }
             if let Some(bytes) = self.panel.poll_transmit(self.now).map(<[u8]>::to_vec) {
-                if self.wire == Wire::Connected {
+                if self.wire != Wire::Cut {
                     self.board.handle_serial(self.now, &bytes);
                 }
                 moved = true;
@@ -262,18 +279,21 @@ impl Bench {
             && let Ok(FromBoard::Events { epoch, events }) = FromBoard::decode(data)
         {
             let events: Vec<_> = events.map(Result::unwrap).collect();
-            let last = events.last().map(|e| e.seq);
+            self.sayings += events.len();
+            if self.deaf {
+                return;
+            }
             if epoch != self.epoch {
                 self.epoch = epoch;
                 self.events.clear();
             }
             for event in events {
-                // What was told before and not acknowledged comes again.
-                if self.events.last().is_none_or(|known| event.seq > known.seq) {
+                // What was told before and not acknowledged comes again; what is missing is waited for.
+                if self.events.last().is_none_or(|known| event.seq == known.seq + 1) {
                     self.events.push(event);
                 }
             }
-            if let (true, Some(up_to)) = (self.acknowledges, last) {
+            if let (true, Some(up_to)) = (self.acknowledges, self.events.last().map(|e| e.seq)) {
                 self.send(ToBoard::Ack { epoch, up_to });
             }
             return;

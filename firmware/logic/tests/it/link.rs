@@ -1,6 +1,6 @@
 //! The link comes and goes: nothing opens, nothing is lost.
 
-use endpoints::door::{Input, Output};
+use endpoints::door::{Event, Input, Output};
 use endpoints::vendor::{Kind, What};
 use endpoints::{Condition, Link, Order};
 use osdp::{DeviceSecurity, Key};
@@ -76,6 +76,54 @@ fn what_is_not_acknowledged_comes_again() {
     bench.wait(3 * SECOND);
     assert!(bench.events.len() >= seen, "told again from the last acknowledged one");
     assert_eq!(bench.events[0].seq, 1);
+}
+
+fn exits(bench: &Bench) -> usize {
+    bench.events.iter().filter(|e| e.what == What::Door(Event::ExitRequested)).count()
+}
+
+#[test]
+fn a_controller_that_cannot_write_hears_everything_and_gets_each_once_when_it_can() {
+    let mut bench = Bench::new(Kind::Door);
+    bench.acknowledges = false;
+    bench.hello();
+    let start = bench.now;
+    for number in 1..=40 {
+        bench.press(Input::Rex.number(), 400_000);
+        bench.wait(SECOND);
+        assert_eq!(exits(&bench), number, "heard at once, though nothing is acknowledged");
+        bench.wait(6 * SECOND);
+    }
+    let heard = bench.events.len();
+    assert!(heard > 100, "{heard}");
+    let times = usize::try_from((bench.now - start) / (2 * SECOND)).unwrap() + 1;
+    assert!(bench.sayings <= heard + 8 * times, "a few at once are told again: {} of {heard}", bench.sayings);
+    // The last of them is enough: what was told before it is written, too.
+    bench.acknowledges = true;
+    bench.wait(3 * SECOND);
+    let info = bench.hello();
+    assert_eq!((info.acked, info.newest as usize), (info.newest, heard));
+    let numbers: Vec<u32> = bench.events.iter().map(|e| e.seq).collect();
+    assert_eq!(numbers, (1..=info.newest).collect::<Vec<_>>());
+}
+
+#[test]
+fn a_controller_that_could_take_no_more_is_told_what_it_did_not_take() {
+    let mut bench = Bench::new(Kind::Door);
+    bench.hello();
+    bench.press(Input::Rex.number(), 400_000);
+    bench.wait(7 * SECOND);
+    bench.deaf = true;
+    for _ in 0..40 {
+        bench.press(Input::Rex.number(), 400_000);
+        bench.wait(7 * SECOND);
+    }
+    assert_eq!(exits(&bench), 1);
+    bench.deaf = false;
+    bench.wait(5 * SECOND);
+    assert_eq!(exits(&bench), 41, "without another Hello");
+    let info = bench.hello();
+    assert_eq!((info.acked, info.newest as usize), (info.newest, bench.events.len()));
 }
 
 #[test]

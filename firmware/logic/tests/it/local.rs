@@ -4,6 +4,7 @@ use ed25519_dalek::SigningKey;
 use endpoints::door::Output;
 use endpoints::vendor::{Kind, LocalRefusal, OfflineRule, What};
 use endpoints::{Link, Order};
+use osdp::cp::EventKind;
 
 use crate::bench::{Bench, SECOND, card, settings, signer, whitelist};
 
@@ -36,6 +37,82 @@ fn refuses_by_default_and_lets_out() {
     together(&mut bench);
     assert!(bench.has(What::LocalRefused { reader: 0, why: LocalRefusal::Rule }));
     assert!(bench.has(What::LocalGranted { reader: 1, list: 0 }));
+}
+
+/// The wire is whole again; how many cards the panel is told then, of this reader.
+fn cards_told_at_return(bench: &mut Bench, reader: u8) -> usize {
+    bench.told.clear();
+    bench.mend_wire();
+    bench.wait(10 * SECOND);
+    assert!(bench.panel_is_secure());
+    bench.told.iter().filter(|e| matches!(&e.kind, EventKind::Card(card) if card.reader == reader)).count()
+}
+
+/// What the board itself let out.
+fn let_out(bench: &Bench) -> usize {
+    bench.events.iter().filter(|e| matches!(e.what, What::LocalGranted { reader: 1, list: 0 })).count()
+}
+
+#[test]
+fn whoever_leaves_does_not_wait_for_a_controller_that_has_fallen_silent() {
+    for loses in [Bench::cut_wire, Bench::lose_replies] {
+        let mut bench = Bench::new(Kind::Door);
+        bench.hello();
+        bench.wait(SECOND);
+        loses(&mut bench);
+        bench.show(0, card(1));
+        bench.show(1, card(1));
+        bench.wait(990_000);
+        assert!(!bench.is_on(LOCK), "the controller has its moment");
+        bench.wait(20_000);
+        assert!(bench.is_on(LOCK));
+        assert_eq!(bench.board.link(), Link::Up, "though it does not count as gone");
+        bench.wait(SECOND);
+        assert_eq!(cards_told_at_return(&mut bench, 1), 0, "a card that opened is not told");
+        assert!(!bench.is_on(LOCK));
+        together(&mut bench);
+        assert_eq!(let_out(&bench), 1);
+    }
+}
+
+#[test]
+fn the_exit_is_the_controllers_while_it_fetches_cards() {
+    let mut bench = Bench::new(Kind::Door);
+    bench.hello();
+    bench.show(1, card(1));
+    for _ in 0..20 {
+        bench.wait(SECOND / 10);
+        assert!(!bench.is_on(LOCK));
+    }
+    assert!(bench.panel_heard(|k| matches!(k, EventKind::Card(card) if card.reader == 1)));
+    // One at the entry waits for it, always.
+    bench.cut_wire();
+    bench.show(0, card(1));
+    bench.wait(3 * SECOND);
+    assert!(!bench.is_on(LOCK));
+    assert_eq!(cards_told_at_return(&mut bench, 0), 1);
+    together(&mut bench);
+    assert_eq!(let_out(&bench), 0);
+}
+
+#[test]
+fn whoever_leaves_leaves_though_somebody_disturbs_the_line() {
+    let mut bench = Bench::new(Kind::Door);
+    bench.hello();
+    bench.wait(SECOND);
+    bench.lose_replies();
+    bench.show(1, card(1));
+    bench.wait(SECOND / 2);
+    // The card was sent, nobody heard it, and a frame that anybody can make begins anew: an ID with sequence 0, in clear.
+    let mut frame = vec![0x53, 5, 9, 0, 4, 0x61, 0];
+    frame.extend_from_slice(&osdp::crc16(&frame).to_le_bytes());
+    let at = bench.now;
+    bench.board.handle_serial(at, &frame);
+    bench.wait(SECOND);
+    assert!(bench.is_on(LOCK));
+    assert_eq!(cards_told_at_return(&mut bench, 1), 0);
+    together(&mut bench);
+    assert_eq!(let_out(&bench), 1);
 }
 
 #[test]

@@ -188,10 +188,26 @@ impl<const FRAME: usize, const QUEUE: usize, const ITEM: usize> Link<FRAME, QUEU
 
     fn restart(&mut self) {
         self.close_channel();
-        self.queue.unconfirm();
+        self.unconfirm();
         self.last = None;
         self.work = Work::Nothing;
         self.after = After::Nothing;
+    }
+
+    fn unconfirm(&mut self) {
+        if self.queue.unconfirm() {
+            note(&mut self.events, PdEvent::CardGivenUp);
+        }
+    }
+
+    /// What was sent of them and may not have arrived is not repeated either: the panel has to begin anew.
+    pub(super) fn take_back_cards(&mut self, reader: u8) -> bool {
+        let on_its_way = self.queue.is_head_sent() || matches!(self.after, After::Told);
+        if on_its_way && self.queue.head_is_card_of(reader) {
+            self.work = Work::Nothing;
+            self.after = After::Nothing;
+        }
+        self.queue.drop_cards(reader)
     }
 
     fn repeat(&mut self, now: Micros, header: Header) {
@@ -412,7 +428,7 @@ impl<const FRAME: usize, const QUEUE: usize, const ITEM: usize> Link<FRAME, QUEU
             self.close_channel();
             self.last = None;
             self.work = Work::Nothing;
-            self.queue.unconfirm();
+            self.unconfirm();
             note(&mut self.events, PdEvent::Offline);
         }
     }

@@ -43,6 +43,8 @@ pub enum PdEvent {
     },
     /// The secure channel ended.
     SecureChannelDown,
+    /// A card or key was in a reply when the panel began anew. It may have arrived, so it is not told again.
+    CardGivenUp,
     /// Switch the line to these settings once the last transmission is out; store them.
     LineSettings(LineSettings),
 }
@@ -156,6 +158,11 @@ impl<const FRAME: usize, const QUEUE: usize, const ITEM: usize> Pd<FRAME, QUEUE,
     /// Something to tell at the next poll: a card, keys, changed inputs, local status, a maker's reply.
     pub fn post(&mut self, now: Micros, reply: &Reply<'_>) -> Result<(), PostError> {
         self.link.queue.post(now, reply)
+    }
+
+    /// Takes back the cards of a reader that no panel has been seen to get. Says whether there was one.
+    pub fn take_back_cards(&mut self, reader: u8) -> bool {
+        self.link.take_back_cards(reader)
     }
 
     /// How many poll replies wait.

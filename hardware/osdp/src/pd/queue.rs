@@ -24,6 +24,16 @@ pub(super) struct Item<const ITEM: usize> {
     since: Micros,
 }
 
+impl<const ITEM: usize> Item<ITEM> {
+    fn is_credential(&self) -> bool {
+        matches!(self.code, code::RAW | code::FMT | code::KEYPAD)
+    }
+
+    fn is_card_of(&self, reader: u8) -> bool {
+        matches!(self.code, code::RAW | code::FMT) && self.data.first() == Some(&reader)
+    }
+}
+
 /// First in, first out. The head stays until the panel's next command shows that it arrived.
 #[derive(Debug)]
 pub(super) struct PollQueue<const QUEUE: usize, const ITEM: usize> {
@@ -53,16 +63,39 @@ impl<const QUEUE: usize, const ITEM: usize> PollQueue<QUEUE, ITEM> {
         }
     }
 
-    /// The panel began anew: it may not have got what it polled last.
-    pub(super) fn unconfirm(&mut self) {
-        self.head_sent = false;
+    /// The panel began anew: it may not have got what it polled last. A state may be told twice; a card told twice opens twice,
+    /// and whoever can write on the line could bring that about. Says whether a card or key was given up.
+    pub(super) fn unconfirm(&mut self) -> bool {
+        let sent = core::mem::take(&mut self.head_sent);
+        let given_up = sent && self.items.front().is_some_and(Item::is_credential);
+        if given_up {
+            self.items.pop_front();
+        }
+        given_up
+    }
+
+    /// Whether the head is a card of this reader.
+    pub(super) fn head_is_card_of(&self, reader: u8) -> bool {
+        self.items.front().is_some_and(|item| item.is_card_of(reader))
+    }
+
+    /// Whether the head went into a reply that may not have arrived.
+    pub(super) fn is_head_sent(&self) -> bool {
+        self.head_sent
+    }
+
+    /// Drops all cards of this reader; says whether there was one.
+    pub(super) fn drop_cards(&mut self, reader: u8) -> bool {
+        let before = self.items.len();
+        self.head_sent &= !self.head_is_card_of(reader);
+        self.items.retain(|item| !item.is_card_of(reader));
+        self.items.len() < before
     }
 
     /// The next thing to tell, without cards and keys older than `life`.
     pub(super) fn head(&mut self, now: Micros, life: Micros) -> Option<&Item<ITEM>> {
         while let Some(item) = self.items.front() {
-            let credential = matches!(item.code, code::RAW | code::FMT | code::KEYPAD);
-            if !credential || now.saturating_sub(item.since) <= life {
+            if !item.is_credential() || now.saturating_sub(item.since) <= life {
                 break;
             }
             self.items.pop_front();

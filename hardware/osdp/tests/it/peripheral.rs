@@ -354,6 +354,73 @@ fn a_card_that_nobody_fetched_is_forgotten_but_a_tamper_is_not() {
     assert_eq!(bench.ask_clear(1, &Command::Poll).expect("answered").0, reply::code::ACK);
 }
 
+/// A card at this reader, a byte long.
+fn card(reader: u8) -> Reply<'static> {
+    Reply::Raw(RawCard { reader, format: 1, bits: 8, data: &[0xAA] })
+}
+
+#[test]
+fn whoever_writes_on_the_line_cannot_have_a_card_told_twice() {
+    let mut bench = Bench::secure(3);
+    bench.pd.post(bench.now, &card(0)).expect("room");
+    bench.pd.post(bench.now, &Reply::LocalStatus { tamper: true, power: false }).expect("room");
+    assert_eq!(bench.ask(&Command::Poll).expect("answered").0, reply::code::RAW);
+    // A frame that anybody can make: the first of a session, in clear.
+    bench.session = None;
+    bench.ask_clear(0, &Command::Id);
+    let events = core::iter::from_fn(|| bench.pd.poll_event());
+    assert!(events.into_iter().any(|event| event == PdEvent::CardGivenUp));
+    bench.handshake(&key(3), 1).expect("the same key");
+    assert_eq!(bench.ask(&Command::Poll).expect("answered").0, reply::code::LSTATR);
+    // A state may come twice.
+    bench.handshake(&key(3), 1).expect("the same key");
+    assert_eq!(bench.ask(&Command::Poll).expect("answered").0, reply::code::LSTATR);
+    assert_eq!(bench.ask(&Command::Poll).expect("answered").0, reply::code::ACK);
+    // Nor silence: the panel is gone for 8 s, and may have got it.
+    bench.pd.post(bench.now, &card(0)).expect("room");
+    assert_eq!(bench.ask(&Command::Poll).expect("answered").0, reply::code::RAW);
+    bench.now += 8_000_000;
+    bench.pd.handle_timeout(bench.now);
+    bench.handshake(&key(3), 1).expect("the same key");
+    assert_eq!(bench.ask(&Command::Poll).expect("answered").0, reply::code::ACK);
+    // A card that was not sent yet waits.
+    bench.pd.post(bench.now, &card(0)).expect("room");
+    bench.handshake(&key(3), 1).expect("the same key");
+    assert_eq!(bench.ask(&Command::Poll).expect("answered").0, reply::code::RAW);
+}
+
+#[test]
+fn cards_taken_back_are_not_told_and_not_repeated() {
+    let mut bench = Bench::secure(3);
+    bench.pd.post(bench.now, &card(0)).expect("room");
+    bench.pd.post(bench.now, &card(1)).expect("room");
+    assert!(bench.pd.take_back_cards(1), "it was still there");
+    assert!(!bench.pd.take_back_cards(1), "and is not any more");
+    let poll = bench.sealed_frame(&Command::Poll);
+    let told = bench.raw(&poll);
+    assert_eq!(bench.read(told).expect("answered").0, reply::code::RAW);
+    // The panel has not got it, asks again, and gets no card.
+    assert!(bench.pd.take_back_cards(0));
+    let answer = bench.raw(&poll);
+    assert_eq!(bench.read(answer), nak(NakCode::Sequence, bench.sequence.bits()));
+    bench.handshake(&key(3), 1).expect("the same key");
+    assert_eq!(bench.ask(&Command::Poll).expect("answered").0, reply::code::ACK);
+    // One that has arrived is not there to be taken.
+    bench.pd.post(bench.now, &card(1)).expect("room");
+    assert_eq!(bench.ask(&Command::Poll).expect("answered").0, reply::code::RAW);
+    assert_eq!(bench.ask(&Command::Poll).expect("answered").0, reply::code::ACK);
+    assert!(!bench.pd.take_back_cards(1));
+    // The reply is made and not out yet: the next in the queue does not count as told in its place.
+    bench.pd.post(bench.now, &card(1)).expect("room");
+    bench.pd.post(bench.now, &Reply::LocalStatus { tamper: true, power: false }).expect("room");
+    let poll = bench.sealed_frame(&Command::Poll);
+    bench.pd.handle_input(bench.now, &poll);
+    assert!(bench.pd.take_back_cards(1));
+    assert_eq!(bench.heard(), None);
+    bench.handshake(&key(3), 1).expect("the same key");
+    assert_eq!(bench.ask(&Command::Poll).expect("answered").0, reply::code::LSTATR);
+}
+
 #[test]
 fn the_poll_queue_has_an_end() {
     let mut bench = Bench::new(PdSecurity::Optional(None));
