@@ -95,12 +95,12 @@ impl Board {
     /// What a panel may do over the bus with this key, or with none. Without, the window opens.
     pub(crate) fn security(&mut self, now: u64, key: Option<[u8; 16]>) -> PdSecurity {
         match (key, self.setup.allow_clear) {
-            (Some(key), false) => PdSecurity::Required(Key::new(key)),
+            (Some(key), _) => PdSecurity::Required(Key::new(key)),
             (None, false) => {
                 self.window = Window::Open { until: now + INSTALL_WINDOW_US };
                 PdSecurity::Install
             }
-            (key, true) => PdSecurity::Optional(key.map(Key::new)),
+            (None, true) => PdSecurity::Optional(None),
         }
     }
 

@@ -1,11 +1,12 @@
 //! Install mode closes by itself; a lost key is reset at the device, and only there.
 
-use board_logic::{BUTTON_HELD_US, INSTALL_WINDOW_US, Layout, Storage};
+use board_logic::{BUTTON_HELD_US, INSTALL_WINDOW_US, Layout, Setup, Storage};
+use endpoints::Link;
 use endpoints::door::{Input, Output};
 use endpoints::vendor::{Kind, What};
-use osdp::{DeviceSecurity, Key};
+use osdp::{DeviceSecurity, Key, OutputAction};
 
-use crate::bench::{Bench, KEY, SECOND};
+use crate::bench::{Bench, KEY, SECOND, setup};
 use crate::flash::{CAPACITY, Cut, Flash, block_on};
 
 const LOCK: u8 = Output::Lock.number();
@@ -148,6 +149,27 @@ fn install_mode_closes_by_itself_and_opens_again_at_the_next_start() {
     bench.until("installed", Bench::panel_is_secure);
     bench.wait(2 * INSTALL_WINDOW_US);
     assert!(bench.panel_is_secure(), "a key that was installed stays");
+}
+
+#[test]
+fn a_panel_may_speak_in_clear_only_while_there_is_no_key() {
+    let in_clear = || Setup { allow_clear: true, ..setup(Kind::Door) };
+    let online = |bench: &mut Bench| {
+        bench.connect(DeviceSecurity::Clear);
+        bench.wait(5 * SECOND);
+        bench.board.link() == Link::Up
+    };
+    let mut bench = Bench::set_up(in_clear(), Flash::new());
+    assert!(online(&mut bench));
+    bench.out(LOCK, OutputAction::OnForTimer, 50);
+    assert!(bench.is_on(LOCK), "a panel without secure channel");
+
+    let mut bench = Bench::set_up(in_clear(), Bench::new(Kind::Door).flash);
+    assert!(!online(&mut bench), "the key counts");
+    bench.out(LOCK, OutputAction::OnForTimer, 50);
+    assert!(!bench.is_on(LOCK));
+    bench.connect_another(DeviceSecurity::Required(Key::new(KEY)));
+    bench.until("secure", Bench::panel_is_secure);
 }
 
 #[test]
