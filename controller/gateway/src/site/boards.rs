@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use domain::policy::{DoorKind, Relock};
-use domain::state::{self, OverrideMode};
+use domain::state;
 use domain::time::Utc;
 use endpoints::vendor::{BoardSettings, FromBoard, Info, KindSettings, OUI, ToBoard};
 use endpoints::{Order, door, gate_lane};
@@ -16,13 +16,14 @@ use uplink::live::Position;
 
 use super::lists::ListNow;
 use super::memory::BoardKept;
+use super::owed::{Matter, Owed};
 use super::plain::Plain;
 use super::point::Trouble;
 use super::{BoardId, Now, RELEASE_LIFE, Released, Say, Site};
 use crate::config::{Device, Kind};
 
 /// "Until told otherwise", in milliseconds.
-const WITHOUT_END: u32 = u32::MAX;
+pub(super) const WITHOUT_END: u32 = u32::MAX;
 
 /// A board as it was last heard of.
 #[derive(Debug)]
@@ -52,6 +53,7 @@ pub(super) struct Board {
     /// Its leaf was on its way to the locked state, which no event tells the end of: asked again then.
     pub(super) moves_until: Option<u64>,
     pub(super) list: ListNow,
+    pub(super) owed: Owed,
 }
 
 /// How far a board's log is taken.
@@ -91,6 +93,7 @@ impl Board {
             as_of: Mark::default(),
             moves_until: None,
             list: ListNow::default(),
+            owed: Owed::default(),
         }
     }
 
@@ -111,7 +114,7 @@ impl Board {
 
     pub(super) fn deadline(&self) -> Option<u64> {
         let plain = self.plain.as_ref().and_then(Plain::deadline);
-        [plain, self.list.deadline(), self.moves_until].into_iter().flatten().min()
+        [plain, self.list.deadline(), self.owed.deadline(), self.moves_until].into_iter().flatten().min()
     }
 }
 
@@ -125,7 +128,7 @@ impl Site {
             EventKind::Online { identity, secure: true } => self.board_online(now, board, identity),
             // Every device has a key, so this does not happen; if it did, it would not be trusted.
             EventKind::Online { secure: false, .. } => self.board_gone(now, board, BoardChange::NotSecure),
-            EventKind::SecureChannelUp => self.greet(board),
+            EventKind::SecureChannelUp => self.session_began(now, board),
             EventKind::Offline(OfflineReason::NoReply | OfflineReason::Protocol) => {
                 self.board_gone(now, board, BoardChange::Offline);
             }
@@ -167,15 +170,13 @@ impl Site {
             point.trouble(Trouble::BoardOffline, false);
         }
         self.plain_online(now, board);
-        self.greet(board);
+        self.session_began(now, board);
     }
 
-    /// A new session: it may have restarted. What must hold now is told once it has said who it is.
-    pub(super) fn greet(&mut self, board: BoardId) {
-        if self.plan.is_ours(board) {
-            self.say(board, Say::Ours(ToBoard::Hello), 0, RELEASE_LIFE);
-            self.ask_status(board);
-        }
+    /// It may have restarted. What must hold now is told once it has said who it is.
+    fn session_began(&mut self, now: Now, board: BoardId) {
+        self.boards[board.0].owed.forget();
+        self.greet(now, board);
     }
 
     pub(super) fn board_lost(&mut self, now: Now, board: BoardId) {
@@ -192,6 +193,7 @@ impl Site {
         it.as_of = Mark::default();
         it.moves_until = None;
         it.list.gone();
+        it.owed.forget();
         self.board_event(now.utc.0, board, how);
         if let Some(point) = self.plan.door(board).and_then(|door| self.points.get_mut(&door)) {
             // What it was is not what it is: nobody can say any more.
@@ -209,7 +211,7 @@ impl Site {
         self.event(at, Body::Board(event::Board { bus, address, change }));
     }
 
-    fn board_said(&mut self, now: Now, board: BoardId, body: &[u8]) {
+    pub(super) fn board_said(&mut self, now: Now, board: BoardId, body: &[u8]) {
         match FromBoard::decode(body) {
             Ok(FromBoard::Info(info)) => self.introduced(now, board, &info),
             Ok(FromBoard::Events { epoch, events }) => self.board_events(now, board, epoch, events),
@@ -226,6 +228,7 @@ impl Site {
     fn introduced(&mut self, now: Now, board: BoardId, info: &Info) {
         let uptime = i64::try_from(info.uptime_ms).unwrap_or(i64::MAX).saturating_mul(1_000);
         let it = &mut self.boards[board.0];
+        it.owed.paid(Matter::Hello);
         it.base = Some((info.boot, now.utc.0.saturating_sub(uptime)));
         it.settings = Some(info.settings);
         if it.mark.epoch != info.epoch {
@@ -244,7 +247,7 @@ impl Site {
         }
         self.keep_board(board);
         self.set_clock(now, board);
-        self.configure(board);
+        self.configure(now, board);
         self.restore_standing(now, board);
         self.has_list(now, board, info.whitelist);
     }
@@ -256,24 +259,24 @@ impl Site {
     }
 
     pub(super) fn set_clock(&mut self, now: Now, board: BoardId) {
-        if self.plan.is_ours(board) && self.boards[board.0].online() {
-            self.say(board, Say::Ours(ToBoard::SetClock { utc_us: now.utc.0 }), 0, RELEASE_LIFE);
+        if self.plan.is_ours(board) {
+            self.owe(now, board, Matter::Clock);
         }
     }
 
     /// Tells a board how its door behaves, if it does not know yet.
-    pub(super) fn configure(&mut self, board: BoardId) {
+    pub(super) fn configure(&mut self, now: Now, board: BoardId) {
+        self.configure_plain(board);
         let Some(settings) = self.settings_of(board) else { return };
         let digest = settings.digest();
         let it = &mut self.boards[board.0];
-        if it.online() && it.settings.is_some_and(|known| known != digest) {
+        if it.settings.is_some_and(|known| known != digest) {
             it.settings = Some(digest);
-            self.say(board, Say::Ours(ToBoard::Configure(settings)), 0, RELEASE_LIFE);
+            self.owe(now, board, Matter::Settings);
         }
-        self.configure_plain(board);
     }
 
-    fn settings_of(&self, board: BoardId) -> Option<BoardSettings> {
+    pub(super) fn settings_of(&self, board: BoardId) -> Option<BoardSettings> {
         let device = self.plan.board(board);
         let door = self.policy_door(device.door?)?;
         let kind = match device.kind {
@@ -297,31 +300,6 @@ impl Site {
             Kind::GateLane => DoorKind::Lane,
             Kind::Door | Kind::PlainDoor(_) | Kind::Reader => DoorKind::Door,
         }
-    }
-
-    /// Tells a board what must hold at its door now. Losing or regaining a link never opens one: an operator's hold is
-    /// not given again, only a fire is.
-    pub(super) fn restore_standing(&mut self, now: Now, board: BoardId) {
-        let Some(door) = self.plan.door(board) else { return };
-        if self.freed(door) {
-            // A lockdown on the board would refuse the hold.
-            self.order(now, board, Order::Normal, 0);
-            return self.order(now, board, Order::Hold, WITHOUT_END);
-        }
-        let standing = self.state.override_at(door, now.utc).copied();
-        match standing.map(|it| (it.mode, it.until)) {
-            None => self.order(now, board, Order::Normal, 0),
-            Some((OverrideMode::Locked | OverrideMode::Lockdown { .. }, until)) => {
-                self.order(now, board, Order::Lock, lasting(now, until));
-            }
-            Some((OverrideMode::HeldOpen, _)) => {}
-        }
-    }
-
-    /// An order nobody waits for.
-    pub(super) fn order(&mut self, now: Now, board: BoardId, order: Order, for_ms: u32) {
-        let id = self.order_number();
-        self.send_order(now, board, id, order, for_ms);
     }
 
     pub(super) fn send_order(&mut self, now: Now, board: BoardId, id: u64, order: Order, for_ms: u32) {
@@ -372,13 +350,13 @@ impl Site {
     }
 
     fn said(&mut self, now: Now, board: BoardId, token: u64) {
-        if !self.list_taken(board, token) {
+        if !self.list_taken(board, token) && !self.owed_answered(now, board, token) {
             self.plain_order_done(now, token);
         }
     }
 
     fn not_said(&mut self, now: Now, board: BoardId, token: u64, failure: Failure) {
-        if self.list_not_taken(now, board, token, failure) {
+        if self.list_not_taken(now, board, token, failure) || self.owed_failed(now, board, token, failure) {
             return;
         }
         if token != 0 {

@@ -137,9 +137,10 @@ impl Site {
                 (DoorKind::Lane, event::Side::Entry) => (Order::PassEntry, 0),
                 (DoorKind::Lane, event::Side::Exit) => (Order::PassExit, 0),
             },
+            // What a fire frees stays free for as long as it burns.
             Action::HoldOpen { until, .. } => {
                 self.set_override(door, Some(change(OverrideMode::HeldOpen, until)));
-                (Order::Hold, lasting(now, Utc(until)))
+                (Order::Hold, if self.freed(door) { u32::MAX } else { lasting(now, Utc(until)) })
             }
             // During a fire the door stays free; the lock holds for entries again when it ends.
             Action::Lock { until, .. } if self.freed(door) => {
@@ -169,6 +170,11 @@ impl Site {
     pub(super) fn order_answered(&mut self, now: Now, board: BoardId, order: u64, outcome: BoardOutcome) {
         if let BoardOutcome::Refused(why) = outcome {
             tracing::warn!(board = %self.plan.board(board).name, ?why, "a board refused an order");
+        }
+        if self.owed_order_answered(now, board, order, outcome) {
+            return;
+        }
+        if let BoardOutcome::Refused(_) = outcome {
             self.not_released(now, order, "board-refused");
         }
         if outcome == BoardOutcome::Repeated {

@@ -6,12 +6,10 @@ use std::collections::BTreeSet;
 
 use domain::ids::{DoorId, FireZoneId};
 use domain::state;
-use domain::time::Utc;
 use endpoints::vendor::What;
-use endpoints::{Condition, Order};
+use endpoints::Condition;
 use uplink::event::{Body, Fire, FireChange};
 
-use super::boards::lasting;
 use super::point::Cause;
 use super::{BoardId, Now, Site};
 
@@ -79,13 +77,8 @@ impl Site {
         let changed: Vec<DoorId> = self.freed.symmetric_difference(&freed_before).copied().collect();
         for door in changed {
             if let Some(board) = self.plan.driver(door) {
-                match self.held_open_until(now, door) {
-                    // What the fire overlaid goes on: no link was lost, an operator's hold still stands.
-                    Some(until) if !self.freed.contains(&door) => {
-                        self.order(now, board, Order::Hold, lasting(now, until));
-                    }
-                    Some(_) | None => self.restore_standing(now, board),
-                }
+                // An operator's hold that the fire overlaid goes on: no link was lost.
+                self.want_standing(now, board);
             }
         }
         self.show_fire();
@@ -94,11 +87,6 @@ impl Site {
     /// Whether a fire in its zone frees this door.
     pub(super) fn freed(&self, door: DoorId) -> bool {
         self.freed.contains(&door)
-    }
-
-    fn held_open_until(&self, now: Now, door: DoorId) -> Option<Utc> {
-        let it = self.state.override_at(door, now.utc)?;
-        (it.mode == state::OverrideMode::HeldOpen).then_some(it.until)
     }
 
     fn zone(&self, board: BoardId) -> Option<FireZoneId> {

@@ -165,7 +165,7 @@ impl Site {
         list.look(now.mono);
         tracing::warn!(board = %self.plan.board(board).name, %failure, "a board did not take its list");
         // It may have another number or other settings than was thought: it says so in its answer.
-        self.greet(board);
+        self.greet(now, board);
         true
     }
 

@@ -13,6 +13,7 @@ mod fire;
 mod lists;
 mod live;
 mod memory;
+mod owed;
 mod plain;
 mod plan;
 mod point;
@@ -331,6 +332,7 @@ impl Site {
         self.commands_expire(now);
         self.plain_boards_tick(now);
         self.moved(now);
+        self.owed_due(now);
         self.lists_due(now);
         self.record_due(now);
     }
@@ -359,7 +361,7 @@ impl Site {
         self.controller_event(now, ControllerChange::PolicyApplied, Some(version.0), None);
         self.fire_zones_changed(now);
         for board in self.plan.ids() {
-            self.configure(board);
+            self.configure(now, board);
         }
         self.look_at_lists(now);
     }

@@ -7,6 +7,7 @@ use gate_lane::Direction;
 use uplink::event::{self, BoardChange, Body, DoorChange, Fact, Fire, FireChange};
 use uplink::live::{Lock, Position};
 
+use super::owed::Matter;
 use super::point::{Cause, Point, Trouble};
 use super::record::After;
 use super::{BoardId, Now, Site, trace};
@@ -34,7 +35,7 @@ impl Site {
             }
             if !self.record.has_room() {
                 // It would be lost: the board keeps it, and tells it again. How it stands, and whether it burns, is asked at once.
-                self.ask_status(board);
+                self.owe(now, board, Matter::Status);
                 break;
             }
             let gap = event.seq > mark.seq + 1;

@@ -1,14 +1,14 @@
 //! How a board says it stands. Events tell what changes; this tells what lasts, to a controller that has just come, or that
 //! a board has just come back to.
 
-use endpoints::vendor::ToBoard;
 use endpoints::{Condition, LeafNow, LockNow, Status, gate_lane};
 use uplink::live::{Lock, Position};
 
 use super::boards::Mark;
+use super::owed::Matter;
 use super::point::{Cause, Point, Trouble};
 use super::reports::cause_of;
-use super::{BoardId, Now, RELEASE_LIFE, Say, Site};
+use super::{BoardId, Now, Site};
 use crate::config::Kind;
 
 /// A leaf is at its limit after so long, or is asked about once more, µs.
@@ -19,13 +19,9 @@ impl Site {
     pub(super) fn moved(&mut self, now: Now) {
         for board in self.plan.ids() {
             if self.boards[board.0].moves_until.take_if(|until| *until <= now.mono).is_some() {
-                self.ask_status(board);
+                self.owe(now, board, Matter::Status);
             }
         }
-    }
-
-    pub(super) fn ask_status(&mut self, board: BoardId) {
-        self.say(board, Say::Ours(ToBoard::Status), 0, RELEASE_LIFE);
     }
 
     /// A board of ours stands like this. Its events up to `as_of` may still be told: they go to the journal, and change
@@ -36,6 +32,7 @@ impl Site {
         let (of_fire, others): (Vec<u8>, Vec<u8>) = faults.partition(|input| Some(*input) == fire_input);
         let says_so = status.conditions.contains(&Condition::Fire);
         let it = &mut self.boards[board.0];
+        it.owed.paid(Matter::Status);
         it.as_of = as_of;
         let shuts = status.lock == LockNow::Locked && status.leaf == LeafNow::Open;
         it.moves_until = (shuts && self.plan.board(board).kind == Kind::GateLane).then_some(now.mono + MOVES);

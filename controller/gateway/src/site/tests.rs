@@ -6,6 +6,7 @@ mod backlog;
 mod lanes;
 mod late;
 mod lists;
+mod owed;
 mod record;
 mod renewal;
 mod standing;
@@ -444,7 +445,7 @@ fn a_fire_frees_the_zone_on_boards_of_any_maker_and_outlives_a_restart() {
     let now = case.time();
     case.site.fire_at(now, now.utc.0, BoardId(1), true);
     case.step(Input::Tick);
-    assert_eq!(case.ordered(0), [Order::Normal, Order::Hold], "a lock gives way");
+    assert_eq!(case.ordered(0), [Order::Hold], "a lock gives way");
     let on = |case: &Case| {
         case.orders.iter().any(|(board, say)| {
             *board == PLAIN
