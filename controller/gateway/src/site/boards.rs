@@ -54,6 +54,8 @@ pub(super) struct Board {
     pub(super) moves_until: Option<u64>,
     pub(super) list: ListNow,
     pub(super) owed: Owed,
+    /// An operator's hold stands here, and the board has not said yet that it has it.
+    pub(super) hold_in_doubt: bool,
 }
 
 /// How far a board's log is taken.
@@ -94,6 +96,7 @@ impl Board {
             moves_until: None,
             list: ListNow::default(),
             owed: Owed::default(),
+            hold_in_doubt: false,
         }
     }
 
@@ -176,6 +179,7 @@ impl Site {
     /// It may have restarted. What must hold now is told once it has said who it is.
     fn session_began(&mut self, now: Now, board: BoardId) {
         self.boards[board.0].owed.forget();
+        self.doubt_hold(now, board);
         self.greet(now, board);
     }
 

@@ -41,9 +41,25 @@ struct Waiting {
     id: String,
     board: BoardId,
     deadline: u64,
+    ordered: Ordered,
+}
+
+/// What an order leaves here, should it come to nothing.
+#[derive(Debug, Clone, Copy)]
+enum Ordered {
+    /// It was for a passage, or has not been carried out yet: nothing.
+    Nothing,
+    /// This hold, and the lock that it replaced.
+    Hold { hold: Override, replaced: Option<Override> },
+    /// That the door is to be shut, or to stand as usual.
+    Shut,
 }
 
 impl Commands {
+    fn hold_is_on_its_way(&self, board: BoardId) -> bool {
+        self.waiting.values().any(|it| it.board == board && matches!(it.ordered, Ordered::Hold { .. }))
+    }
+
     pub(super) fn deadline(&self) -> Option<u64> {
         self.waiting.values().map(|it| it.deadline).min()
     }
@@ -80,11 +96,16 @@ impl Site {
             return self.settle_command(now, command.id, Settled::Outranked);
         }
         if !self.boards[board.0].online() {
-            self.carry_out(now, &command, door, board);
+            // Nothing has changed, and nothing waits for its return.
             return self.settle_command(now, command.id, Settled::BoardOffline);
         }
         let order = self.order_number();
-        let waiting = Waiting { id: command.id.clone(), board, deadline: now.mono + BOARD_ANSWERS };
+        let waiting = Waiting {
+            id: command.id.clone(),
+            board,
+            deadline: now.mono + BOARD_ANSWERS,
+            ordered: Ordered::Nothing,
+        };
         self.commands.waiting.insert(order, waiting);
         // The command's id is on the disk before it moves anything: a restart in between carries it out at most once.
         self.record.gathering.after.push(After::Command { order, command: Box::new(command) });
@@ -102,7 +123,12 @@ impl Site {
         if !self.rank_allows(now, command, door) {
             return self.order_settled(now, order, Settled::Outranked);
         }
+        let before = self.state.override_at(door, now.utc).copied();
         let (what, for_ms) = self.carry_out(now, command, door, board);
+        let ordered = self.ordered(&command.action, door, before);
+        if let Some(waiting) = self.commands.waiting.get_mut(&order) {
+            waiting.ordered = ordered;
+        }
         if let Action::Release { side, .. } = command.action {
             let side = domain_side(side);
             self.remember_release(
@@ -159,11 +185,79 @@ impl Site {
     }
 
     fn set_override(&mut self, door: DoorId, it: Option<Override>) {
+        if let Some(board) = self.plan.driver(door) {
+            self.boards[board.0].hold_in_doubt = false;
+        }
         match it {
             Some(it) => self.observe(state::Event::Overridden(door, it)),
             None => self.observe(state::Event::OverrideLifted(door)),
         }
         self.keep_override(door, it);
+    }
+
+    /// What stands here after an order for a door on which `before` was in force.
+    fn ordered(&self, action: &Action, door: DoorId, before: Option<Override>) -> Ordered {
+        match action {
+            Action::Release { .. } => Ordered::Nothing,
+            Action::HoldOpen { .. } => match self.override_set(door) {
+                Some(hold) => {
+                    let replaced = before.filter(|it| it.mode != OverrideMode::HeldOpen);
+                    Ordered::Hold { hold, replaced }
+                }
+                None => Ordered::Nothing,
+            },
+            Action::Lock { .. } | Action::Normal { .. } => Ordered::Shut,
+        }
+    }
+
+    /// The override that was set last, whether its time has come or is over.
+    fn override_set(&self, door: DoorId) -> Option<Override> {
+        self.state.overrides().find(|(of, _)| *of == door).map(|(_, it)| *it)
+    }
+
+    /// An order did not arrive, or nobody can tell. Once that was said a door opens no more: a hold is given up, and the lock that
+    /// it replaced holds again. What shuts a door is wanted all the same.
+    fn came_to_nothing(&mut self, now: Now, board: BoardId, ordered: Ordered) {
+        let Some(door) = self.plan.door(board) else { return };
+        match ordered {
+            Ordered::Nothing => return,
+            Ordered::Hold { hold, replaced } if self.override_set(door) == Some(hold) => {
+                self.set_override(door, replaced);
+            }
+            Ordered::Hold { .. } | Ordered::Shut => {}
+        }
+        self.want_standing(now, board);
+    }
+
+    /// A board began a session, and may have forgotten a hold that stands here.
+    pub(super) fn doubt_hold(&mut self, now: Now, board: BoardId) {
+        let held = self.plan.door(board).is_some_and(|door| self.is_held_open(now, door));
+        // Of an order that is on its way its own answer tells.
+        self.boards[board.0].hold_in_doubt = held && !self.commands.hold_is_on_its_way(board);
+    }
+
+    /// A board says whether it holds its door open. A hold that ended with its power does not come back by itself; one that it
+    /// still has ends when the operator said, whatever it was told by a fire in between.
+    pub(super) fn hold_is(&mut self, now: Now, board: BoardId, held: bool) {
+        let Some(door) = self.plan.door(board) else { return };
+        if !std::mem::take(&mut self.boards[board.0].hold_in_doubt) {
+            return;
+        }
+        if !held {
+            self.lift_hold(now, door);
+        } else if !self.freed(door) {
+            self.want_standing(now, board);
+        }
+    }
+
+    pub(super) fn lift_hold(&mut self, now: Now, door: DoorId) {
+        if self.is_held_open(now, door) {
+            self.set_override(door, None);
+        }
+    }
+
+    fn is_held_open(&self, now: Now, door: DoorId) -> bool {
+        self.state.override_at(door, now.utc).is_some_and(|it| it.mode == OverrideMode::HeldOpen)
     }
 
     /// A board of ours answered an order.
@@ -223,9 +317,11 @@ impl Site {
     }
 
     pub(super) fn order_settled(&mut self, now: Now, order: u64, settled: Settled) {
-        if let Some(waiting) = self.commands.waiting.remove(&order) {
-            self.settle_command(now, waiting.id, settled);
+        let Some(waiting) = self.commands.waiting.remove(&order) else { return };
+        if settled != Settled::Done {
+            self.came_to_nothing(now, waiting.board, waiting.ordered);
         }
+        self.settle_command(now, waiting.id, settled);
     }
 
     pub(super) fn commands_expire(&mut self, now: Now) {

@@ -6,8 +6,8 @@ use std::collections::BTreeSet;
 
 use domain::ids::{DoorId, FireZoneId};
 use domain::state;
-use endpoints::vendor::What;
 use endpoints::Condition;
+use endpoints::vendor::What;
 use uplink::event::{Body, Fire, FireChange};
 
 use super::point::Cause;

@@ -255,6 +255,10 @@ impl Site {
 
     fn standing_orders(&mut self, now: Now, board: BoardId) -> Vec<(u64, ToBoard)> {
         let Some(door) = self.plan.door(board) else { return Vec::new() };
+        let in_doubt = self.boards[board.0].hold_in_doubt;
+        if in_doubt && matches!(self.standing(now, door), Standing::HeldOpen(_)) {
+            return Vec::new();
+        }
         // A lockdown on the board refuses a hold. Only then: a door that is free already must not lock in between.
         let first = self.boards[board.0].owed.refused.then_some((Order::Normal, 0));
         let orders = first.into_iter().chain([self.order_for(now, door)]);

@@ -4,8 +4,6 @@
 
 use std::time::Duration;
 
-use domain::ids::DoorId;
-use domain::state;
 use endpoints::door::{Door, Event, Given, Input, Output, Settings};
 use endpoints::{Command, Condition, Effect, LeafNow, Link, Order, Outcome, Sense};
 use osdp::{OutputAction, OutputControl};
@@ -110,6 +108,10 @@ impl Site {
         self.configure_plain(board);
         self.step_plain(now, board, Given::Link(Link::Up));
         self.drive(now, board, false, 0);
+        if let Some(door) = self.plan.door(board) {
+            // Of before this controller's start.
+            self.lift_hold(now, door);
+        }
         self.restore_standing(now, board);
         let lock = if self.lock_is_released(board) { Lock::Released } else { Lock::Locked };
         self.touch(board, |point| point.lock = lock);
@@ -124,15 +126,6 @@ impl Site {
         self.step_plain(now, board, Given::Link(Link::Down));
         if let Some(door) = self.plan.door(board) {
             self.lift_hold(now, door);
-        }
-    }
-
-    fn lift_hold(&mut self, now: Now, door: DoorId) {
-        let held =
-            self.state.override_at(door, now.utc).is_some_and(|it| it.mode == state::OverrideMode::HeldOpen);
-        if held {
-            self.observe(state::Event::OverrideLifted(door));
-            self.keep_override(door, None);
         }
     }
 

@@ -27,6 +27,8 @@ impl Site {
     /// A board of ours stands like this. Its events up to `as_of` may still be told: they go to the journal, and change
     /// nothing here any more.
     pub(super) fn stands(&mut self, now: Now, board: BoardId, as_of: Mark, status: &Status) {
+        // Before a fire that it ends: what that overlaid goes on only if it is still there.
+        self.hold_is(now, board, status.conditions.contains(&Condition::HeldOpen));
         let fire_input = self.fire_input(board);
         let faults = status.conditions.iter().filter_map(fault);
         let (of_fire, others): (Vec<u8>, Vec<u8>) = faults.partition(|input| Some(*input) == fire_input);

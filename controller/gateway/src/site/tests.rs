@@ -3,6 +3,7 @@
 
 mod asked;
 mod backlog;
+mod holds;
 mod lanes;
 mod late;
 mod lists;
