@@ -79,13 +79,17 @@ pub(super) struct Keypads(BTreeMap<(BoardId, u8), Digits>);
 struct Digits {
     typed: [u8; DIGITS_MAX],
     count: usize,
-    /// More than a PIN can have: none of it counts.
+    /// More than a PIN can have: none of it counts, until it is entered or cleared.
     too_many: bool,
     touched: u64,
 }
 
 impl Digits {
+    /// After too many, what follows counts no more than what went before.
     fn push(&mut self, digit: u8) {
+        if self.too_many {
+            return;
+        }
         match self.typed.get_mut(self.count) {
             Some(place) => {
                 *place = digit;

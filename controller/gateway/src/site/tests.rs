@@ -8,6 +8,7 @@ mod lanes;
 mod late;
 mod lists;
 mod owed;
+mod pins;
 mod record;
 mod renewal;
 mod standing;
