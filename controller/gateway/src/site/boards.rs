@@ -131,7 +131,10 @@ impl Site {
             EventKind::Online { identity, secure: true } => self.board_online(now, board, identity),
             // Every device has a key, so this does not happen; if it did, it would not be trusted.
             EventKind::Online { secure: false, .. } => self.board_gone(now, board, BoardChange::NotSecure),
-            EventKind::SecureChannelUp => self.session_began(now, board),
+            EventKind::SecureChannelUp => {
+                self.session_began(now, board);
+                self.tell_plain_again(now, board);
+            }
             EventKind::Offline(OfflineReason::NoReply | OfflineReason::Protocol) => {
                 self.board_gone(now, board, BoardChange::Offline);
             }
@@ -367,6 +370,7 @@ impl Site {
             tracing::warn!(board = %self.plan.board(board).name, %failure, "an order was not carried out");
         }
         self.order_failed(now, token, failure);
+        self.tell_plain_again(now, board);
     }
 
     pub(super) fn keep_board(&mut self, board: BoardId) {

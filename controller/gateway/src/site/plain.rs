@@ -1,10 +1,11 @@
 //! A door of another maker, through plain OSDP inputs and outputs: the machine that runs on our boards runs here instead.
 //!
-//! The lock is only ever released for a time: if this controller stops, the panel locks by itself.
+//! The lock is only ever released for a time, and for no longer than it may be: if this controller stops or the line is cut, the
+//! panel locks by itself.
 
 use std::time::Duration;
 
-use endpoints::door::{Door, Event, Given, Input, Output, Settings};
+use endpoints::door::{Cause, Door, Event, Given, Input, Output, Settings};
 use endpoints::{Command, Condition, Effect, LeafNow, Link, Order, Outcome, Sense};
 use osdp::{OutputAction, OutputControl};
 use uplink::command::Settled;
@@ -12,27 +13,76 @@ use uplink::live::Lock;
 
 use super::boards::door_settings;
 use super::{BoardId, Now, RELEASE_LIFE, Say, Site};
-use crate::config::{Kind, Terminals};
+use crate::config::Terminals;
 
-/// A release without an end of its own is renewed this often, and lasts this long without, in microseconds and 100 ms.
+/// The panel is told to release for this long at most, and told again this often while it lasts longer, in microseconds.
+const LASTS: u64 = 30_000_000;
 const RENEW: u64 = 10_000_000;
-const LASTS: u16 = 300;
+/// What did not reach the panel is told again after this, in microseconds.
+const AGAIN: u64 = 1_000_000;
+/// The unit of OSDP's output timer, in microseconds.
+const TICK: u64 = 100_000;
 
 #[derive(Debug)]
 pub(super) struct Plain {
     machine: Door,
     terminals: Terminals,
-    /// While the lock is released: when the panel is told again.
-    renew_at: Option<u64>,
+    told: Told,
+    /// When the panel is told again.
+    tell_at: Option<u64>,
+}
+
+/// What the panel was told last.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Told {
+    Locked,
+    /// Released, until then as the machine had it; without an end if there is none.
+    Released(Option<u64>),
 }
 
 impl Plain {
     pub(super) fn new(terminals: Terminals) -> Plain {
-        Plain { machine: Door::new(Settings::default()), terminals, renew_at: None }
+        Plain { machine: Door::new(Settings::default()), terminals, told: Told::Locked, tell_at: None }
     }
 
     pub(super) fn deadline(&self) -> Option<u64> {
-        [self.machine.deadline(), self.renew_at].into_iter().flatten().min()
+        [self.machine.deadline(), self.tell_at].into_iter().flatten().min()
+    }
+
+    fn is_released(&self) -> bool {
+        self.machine.output(Output::Lock)
+    }
+
+    /// What the panel should have been told.
+    fn wanted(&self) -> Told {
+        if self.is_released() { Told::Released(self.machine.released_until()) } else { Told::Locked }
+    }
+
+    /// Whether it is released for nothing but somebody who was let in.
+    fn only_lets_in(&self) -> bool {
+        let causes = self.machine.causes();
+        let others = [Cause::Fire, Cause::BreakGlass, Cause::MainsLoss, Cause::Rex, Cause::Hold];
+        self.is_released() && !others.into_iter().any(|cause| causes.contains(cause))
+    }
+
+    /// The output command for what holds now.
+    fn control(&mut self, now: Now) -> OutputControl {
+        self.told = self.wanted();
+        let (output, left) = (
+            self.terminals.lock,
+            match self.told {
+                Told::Locked => 0,
+                Told::Released(until) => {
+                    until.map_or(u64::MAX, |until| until.saturating_sub(now.mono).max(1))
+                }
+            },
+        );
+        self.tell_at = (left > LASTS).then_some(now.mono + RENEW);
+        if left == 0 {
+            return OutputControl { output, action: OutputAction::OffAbortTimer, timer_100ms: 0 };
+        }
+        let timer_100ms = u16::try_from(left.min(LASTS).div_ceil(TICK)).expect("300 at most");
+        OutputControl { output, action: OutputAction::OnForTimer, timer_100ms }
     }
 }
 
@@ -107,7 +157,7 @@ impl Site {
         }
         self.configure_plain(board);
         self.step_plain(now, board, Given::Link(Link::Up));
-        self.drive(now, board, false, 0);
+        self.drive(now, board, 0);
         if let Some(door) = self.plan.door(board) {
             // Of before this controller's start.
             self.lift_hold(now, door);
@@ -123,6 +173,8 @@ impl Site {
             return;
         }
         self.step_plain(now, board, Given::Command(Command::from_controller(0, Order::Normal, 0)));
+        // Nobody can tell any more whether the button is still pressed.
+        self.step_plain(now, board, Given::Sense(Input::Rex, Sense::Rest));
         self.step_plain(now, board, Given::Link(Link::Down));
         if let Some(door) = self.plan.door(board) {
             self.lift_hold(now, door);
@@ -133,11 +185,21 @@ impl Site {
         for board in self.plan.ids() {
             if self.boards[board.0].deadline().is_some_and(|at| at <= now.mono) {
                 self.step_plain(now, board, Given::Tick);
-                let due = |plain: &Plain| plain.renew_at.is_some_and(|at| at <= now.mono);
+                let due = |plain: &Plain| plain.tell_at.is_some_and(|at| at <= now.mono);
                 if self.boards[board.0].plain.as_ref().is_some_and(due) {
-                    self.drive(now, board, true, 0);
+                    self.drive(now, board, 0);
                 }
             }
+        }
+    }
+
+    /// The panel may not do what it was told: it is told again what holds by then. Whom a lost release was to let in has been
+    /// refused since.
+    pub(super) fn tell_plain_again(&mut self, now: Now, board: BoardId) {
+        let it = &mut self.boards[board.0];
+        let online = it.online();
+        if let Some(plain) = it.plain.as_mut().filter(|plain| online && !plain.only_lets_in()) {
+            plain.tell_at = Some(now.mono + AGAIN);
         }
     }
 
@@ -151,8 +213,8 @@ impl Site {
         let mut driven = false;
         for effect in effects {
             match effect {
-                Effect::Set(Output::Lock, on) => {
-                    self.drive(now, board, on, order);
+                Effect::Set(Output::Lock, _) => {
+                    self.drive(now, board, order);
                     driven = true;
                 }
                 // Sounder and lights of another maker's panel are its own.
@@ -166,30 +228,29 @@ impl Site {
                 Effect::Answer(outcome) => answer = Some(outcome),
             }
         }
-        if answer == Some(Outcome::Done) && !driven && order != 0 && self.lock_is_released(board) {
+        let plain = self.boards[board.0].plain.as_ref()?;
+        if answer == Some(Outcome::Done) && !driven && order != 0 && plain.is_released() {
             // Released already: the time is renewed.
-            self.drive(now, board, true, order);
+            self.drive(now, board, order);
+        } else if plain.told != plain.wanted() {
+            // Released for something that lasts longer, or not so long.
+            self.drive(now, board, 0);
         }
         answer
     }
 
     fn lock_is_released(&self, board: BoardId) -> bool {
-        self.boards[board.0].plain.as_ref().is_some_and(|plain| plain.machine.output(Output::Lock))
+        self.boards[board.0].plain.as_ref().is_some_and(Plain::is_released)
     }
 
     fn plain_reported(&mut self, now: Now, board: BoardId, event: Event) {
         self.door_reported(now.utc.0, board, event);
     }
 
-    fn drive(&mut self, now: Now, board: BoardId, on: bool, token: u64) {
-        let Kind::PlainDoor(terminals) = self.plan.board(board).kind else { return };
+    /// Tells the panel what holds now.
+    fn drive(&mut self, now: Now, board: BoardId, token: u64) {
         let Some(plain) = &mut self.boards[board.0].plain else { return };
-        plain.renew_at = on.then_some(now.mono + RENEW);
-        let control = if on {
-            OutputControl { output: terminals.lock, action: OutputAction::OnForTimer, timer_100ms: LASTS }
-        } else {
-            OutputControl { output: terminals.lock, action: OutputAction::OffAbortTimer, timer_100ms: 0 }
-        };
+        let control = plain.control(now);
         if self.boards[board.0].online() {
             self.say(board, Say::Output(control), token, RELEASE_LIFE);
         }

@@ -9,6 +9,7 @@ mod late;
 mod lists;
 mod owed;
 mod pins;
+mod plain;
 mod record;
 mod renewal;
 mod standing;

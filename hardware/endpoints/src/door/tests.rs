@@ -364,3 +364,25 @@ fn found_open_at_start_is_not_forced() {
     let effects = door.step(0, Given::Sense(Input::Contact, Sense::Active));
     assert!(effects.contains(&Effect::Event(Event::FoundOpen)));
 }
+
+#[test]
+fn a_release_says_when_it_ends() {
+    let mut site = Site::with(Settings::default());
+    let until = |site: &Site| site.door.released_until().map(|at| (at - site.now) / SECOND);
+    assert_eq!(until(&site), None);
+    assert_eq!(site.order(Order::Release, 7), Outcome::Done);
+    assert_eq!(until(&site), Some(7));
+    site.wait(2);
+    site.sense(Input::Rex, Sense::Active);
+    assert_eq!(until(&site), None, "for as long as it is pressed");
+    site.wait(1);
+    site.sense(Input::Rex, Sense::Rest);
+    assert_eq!(until(&site), Some(4), "both have four seconds left");
+    assert_eq!(site.order(Order::Hold, 60), Outcome::Done);
+    assert_eq!(until(&site), Some(60));
+    site.sense(Input::Fire, Sense::Active);
+    assert_eq!(until(&site), None);
+    site.sense(Input::Fire, Sense::Rest);
+    site.wait(60);
+    assert_eq!((until(&site), site.released()), (None, false));
+}

@@ -1,8 +1,8 @@
 //! How a door stands now.
 
-use super::{Door, Leaf};
+use super::{Door, Exit, Grant, Leaf, Mode};
 use crate::common::{Condition, condition_of};
-use crate::door::Input;
+use crate::door::{Cause, Input};
 use crate::status::{Conditions, LeafNow, LockNow, Status};
 
 impl Door {
@@ -19,6 +19,30 @@ impl Door {
             held: self.leaf == Leaf::HeldTooLong,
             conditions: self.conditions(),
         }
+    }
+
+    /// Until when the lock is released if nothing but time happens, µs since start; `None` while it is released without an end, or
+    /// locked.
+    pub fn released_until(&self) -> Option<u64> {
+        let causes = self.causes();
+        let endless = [Cause::Fire, Cause::BreakGlass, Cause::MainsLoss];
+        if endless.into_iter().any(|cause| causes.contains(cause)) {
+            return None;
+        }
+        let held = match self.mode {
+            Mode::HeldOpen { until } => Some(until),
+            Mode::Normal | Mode::Locked { .. } | Mode::Lockdown { .. } => None,
+        };
+        let granted = match self.grant {
+            Grant::Waiting { until, .. } | Grant::Used { until, .. } => Some(until),
+            Grant::None => None,
+        };
+        let exit = match self.exit {
+            Exit::Pressed { .. } => return None,
+            Exit::Timed { until } => Some(until),
+            Exit::None => None,
+        };
+        [held, granted, exit].into_iter().flatten().max()
     }
 
     fn conditions(&self) -> Conditions {
