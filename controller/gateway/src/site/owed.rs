@@ -19,6 +19,8 @@ const ANSWERS: u64 = RELEASE_LIFE + 1_000_000;
 /// From a failure until it is said again, in microseconds. Doubled each time, up to so often; but a fire does not wait longer.
 const PAUSE: u64 = 1_000_000;
 const DOUBLED: u32 = 4;
+/// A board that tells of a log that is not known is greeted at most so often, in microseconds.
+const GREETED: u64 = 1_000_000;
 
 /// What a board can be owed, each at most once.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -38,6 +40,8 @@ pub(super) struct Owed {
     debts: [Debt; MATTERS.len()],
     /// It refused how its door must be: what stands against that ends first.
     refused: bool,
+    /// When it was greeted last, microseconds since start.
+    greeted_at: Option<u64>,
 }
 
 #[derive(Debug, Default, Clone, Copy)]
@@ -113,8 +117,19 @@ impl Site {
     /// Who is it, and how does it stand?
     pub(super) fn greet(&mut self, now: Now, board: BoardId) {
         if self.plan.is_ours(board) {
+            self.boards[board.0].owed.greeted_at = Some(now.mono);
             self.owe(now, board, Matter::Hello);
             self.owe(now, board, Matter::Status);
+        }
+    }
+
+    /// A board tells of a log that is not known: it had to begin another. It tells these again when it has said so.
+    pub(super) fn ask_of_log(&mut self, now: Now, board: BoardId) {
+        let owed = &self.boards[board.0].owed;
+        let asked = !matches!(owed.debts[Matter::Hello as usize], Debt::None);
+        let lately = owed.greeted_at.is_some_and(|at| now.mono < at + GREETED);
+        if !asked && !lately {
+            self.greet(now, board);
         }
     }
 

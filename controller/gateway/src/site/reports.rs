@@ -19,8 +19,7 @@ const FUTURE: i64 = 60_000_000;
 impl Site {
     pub(super) fn board_events(&mut self, now: Now, board: BoardId, epoch: u32, events: Events<'_>) {
         if self.boards[board.0].mark.epoch != epoch {
-            // It has not introduced itself since its log was begun anew; it will, and tells these again.
-            return;
+            return self.ask_of_log(now, board);
         }
         let mut taken = false;
         let mut events = events.peekable();

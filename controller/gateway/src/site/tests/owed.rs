@@ -1,8 +1,9 @@
 //! What a board must have is said until it has it.
 
-use endpoints::vendor::{FromBoard, Info, Kind as Shape, MAX_BODY};
+use endpoints::vendor::{BoardEvent, EventsWriter, FromBoard, Info, Kind as Shape, MAX_BODY, Reset, What};
 use endpoints::{Outcome, Refusal, Status};
 use osdp::cp::{Failure, Token};
+use uplink::event::BoardChange;
 
 use super::*;
 
@@ -43,12 +44,12 @@ impl Case {
         self.step(Input::Heard(BOARD, Box::new(EventKind::Done(Token(order)))));
     }
 
-    /// The board says who it is, and that it has these settings.
-    fn introduces_itself(&mut self, settings: u64) {
+    /// The board says who it is, that it has these settings and this log.
+    fn introduces_itself(&mut self, settings: u64, epoch: u32) {
         let info = Info {
             kind: Shape::Door,
             firmware: [1, 0, 0],
-            epoch: 9,
+            epoch,
             oldest: 0,
             newest: 0,
             acked: 0,
@@ -78,6 +79,18 @@ impl Case {
         self.step(Input::Tick);
     }
 
+    /// It has started, and tells so as the first event of this log.
+    fn tells_its_start(&mut self, epoch: u32) {
+        let mut body = [0; MAX_BODY];
+        let mut writer = EventsWriter::new(&mut body, epoch).expect("room");
+        let what = What::Started(Reset::PowerOn);
+        writer.push(&BoardEvent { seq: 1, boot: 1, uptime_ms: 0, utc_us: None, what }).expect("room");
+        let used = writer.finish();
+        let now = self.time();
+        self.site.board_said(now, BOARD, &body[..used]);
+        self.step(Input::Tick);
+    }
+
     /// It has nothing left to be told.
     fn is_satisfied(&mut self) {
         self.forget_orders();
@@ -89,7 +102,7 @@ impl Case {
 /// A board that has said all that it is asked for.
 fn known() -> Case {
     let mut case = Case::new(policy(|_| ()));
-    case.introduces_itself(0);
+    case.introduces_itself(0, 9);
     case.says_how_it_stands(&[]);
     for (message, token) in said(&case) {
         match message {
@@ -162,7 +175,7 @@ fn a_greeting_is_repeated_until_the_board_has_said_who_it_is_and_how_it_stands()
 fn the_time_the_settings_and_how_a_door_stands_are_said_until_the_board_has_them() {
     let mut case = known();
     case.step(Input::Policy(policy(|door| door.strike = Duration::from_secs(7))));
-    case.introduces_itself(0);
+    case.introduces_itself(0, 9);
     let kinds = |case: &Case| {
         let kind = |(message, _)| match message {
             ToBoard::SetClock { .. } => "clock",
@@ -173,7 +186,7 @@ fn the_time_the_settings_and_how_a_door_stands_are_said_until_the_board_has_them
         said(case).into_iter().map(kind).collect::<Vec<_>>()
     };
     case.forget_orders();
-    case.introduces_itself(0);
+    case.introduces_itself(0, 9);
     assert_eq!(kinds(&case), ["clock", "settings", "normal"]);
     for seconds in [1, 2, 4, 8, 16, 16] {
         case.all_lost();
@@ -198,7 +211,7 @@ fn nothing_is_owed_to_a_board_that_is_away() {
     case.step(Input::Heard(BOARD, Box::new(EventKind::Offline(OfflineReason::NoReply))));
     case.is_satisfied();
     case.step(Input::Heard(BOARD, Box::new(EventKind::Online { identity: None, secure: true })));
-    case.introduces_itself(0);
+    case.introduces_itself(0, 9);
     assert_eq!(case.ordered(0), [Order::Hold]);
 }
 
@@ -228,4 +241,33 @@ fn a_hold_that_is_ordered_in_a_fire_does_not_end_before_it() {
         _ => None,
     });
     assert_eq!(held, Some(u32::MAX));
+}
+
+#[test]
+fn a_board_that_had_to_begin_another_log_is_asked_of_it_and_tells_all_of_it() {
+    let started = |case: &Case| {
+        let started =
+            |entry: &&Entry| matches!(&entry.body, Body::Board(it) if it.change == BoardChange::Started);
+        case.written.iter().filter(started).count()
+    };
+    let greeted = |case: &Case| said(case).iter().filter(|(it, _)| *it == ToBoard::Hello).count();
+    let mut case = known();
+    case.wait(SECOND);
+    case.forget_orders();
+    for _ in 0..5 {
+        case.tells_its_start(10);
+        case.wait(Duration::from_millis(150));
+    }
+    assert_eq!((greeted(&case), started(&case)), (1, 0), "asked once, though it tells again and again");
+    case.introduces_itself(0, 10);
+    case.tells_its_start(10);
+    assert_eq!(started(&case), 1);
+    // One that says one thing and does another is asked every second.
+    case.forget_orders();
+    for _ in 0..10 {
+        case.tells_its_start(11);
+        case.introduces_itself(0, 10);
+        case.wait(Duration::from_millis(300));
+    }
+    assert_eq!(greeted(&case), 3);
 }
