@@ -335,6 +335,9 @@ pub struct Board {
     pub address: u8,
     /// What happened.
     pub change: BoardChange,
+    /// A number, where one belongs to it: of the list, milliseconds the clock had been wrong, of the event that is not known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub count: Option<i64>,
 }
 
 /// What happened to a board. Grows only at the end.
@@ -365,6 +368,20 @@ pub enum BoardChange {
     Started,
     /// Events that it kept were lost: its log was overwritten before a controller took them.
     EventsLost,
+    /// Its clock was set, which it had not been, or had been wrong by more than a second.
+    ClockSet,
+    /// It has a new list of whom it lets in while it is alone.
+    WhitelistStored,
+    /// It was sent a list that it did not take: signature, form or number are not right.
+    WhitelistRejected,
+    /// It has new settings.
+    Configured,
+    /// The key of its secure channel was changed.
+    KeyChanged,
+    /// Somebody at the board held its reset button: it has no key any more, and takes the next one it is given.
+    KeyReset,
+    /// It tells of something that this controller does not know.
+    UnknownEvent,
 }
 
 impl BoardChange {
@@ -376,12 +393,19 @@ impl BoardChange {
             | Self::MainsLost
             | Self::BatteryLow
             | Self::WatchdogReset
-            | Self::EventsLost => true,
+            | Self::EventsLost
+            | Self::WhitelistRejected
+            | Self::KeyReset => true,
             Self::Online
             | Self::TamperRestored
             | Self::MainsRestored
             | Self::BatteryRestored
-            | Self::Started => false,
+            | Self::Started
+            | Self::ClockSet
+            | Self::WhitelistStored
+            | Self::Configured
+            | Self::KeyChanged
+            | Self::UnknownEvent => false,
         }
     }
 }

@@ -175,7 +175,8 @@ fn what_is_sent_is_what_happened() {
     run(async {
         let case = case(1_000, None);
         let mut writer = Writer::open(&case.options).await.expect("opened");
-        let body = Body::Board(Board { bus: "lobby".into(), address: 3, change: BoardChange::Offline });
+        let body =
+            Body::Board(Board { bus: "lobby".into(), address: 3, change: BoardChange::Offline, count: None });
         writer.commit(vec![write(1, vec![Entry { at: -5, body: body.clone() }])]).await;
         let mut reader = Reader::open(&case.options.path).await.expect("opened");
         let epoch = writer.levels().borrow().epoch[0];

@@ -213,9 +213,19 @@ impl Site {
     }
 
     pub(super) fn board_event(&mut self, at: i64, board: BoardId, change: BoardChange) {
+        self.board_event_with(at, board, change, None);
+    }
+
+    pub(super) fn board_event_with(
+        &mut self,
+        at: i64,
+        board: BoardId,
+        change: BoardChange,
+        count: Option<i64>,
+    ) {
         let plan = &self.plan.boards[board.0];
         let (bus, address) = (self.plan.buses[plan.bus].clone(), plan.device.address);
-        self.event(at, Body::Board(event::Board { bus, address, change }));
+        self.event(at, Body::Board(event::Board { bus, address, change, count }));
     }
 
     pub(super) fn board_said(&mut self, now: Now, board: BoardId, body: &[u8]) {

@@ -93,14 +93,18 @@ impl Site {
             }
             What::Door(event) => self.door_reported(at, board, event),
             What::Lane(event) => self.lane_reported(at, board, event),
-            What::ClockSet { .. }
-            | What::WhitelistStored { .. }
-            | What::WhitelistRejected
-            | What::Configured { .. }
-            | What::KeyChanged
-            | What::KeyReset
-            | What::Unknown(_) => {
-                tracing::info!(board = %self.plan.board(board).name, ?what, "a board reports");
+            What::ClockSet { by_ms } => {
+                self.board_event_with(at, board, BoardChange::ClockSet, Some(by_ms));
+            }
+            What::WhitelistStored { list } => {
+                self.board_event_with(at, board, BoardChange::WhitelistStored, Some(list.into()));
+            }
+            What::WhitelistRejected => self.board_event(at, board, BoardChange::WhitelistRejected),
+            What::Configured { .. } => self.board_event(at, board, BoardChange::Configured),
+            What::KeyChanged => self.board_event(at, board, BoardChange::KeyChanged),
+            What::KeyReset => self.board_event(at, board, BoardChange::KeyReset),
+            What::Unknown(number) => {
+                self.board_event_with(at, board, BoardChange::UnknownEvent, Some(number.into()));
             }
         }
     }

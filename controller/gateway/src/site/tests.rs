@@ -12,6 +12,7 @@ mod pins;
 mod plain;
 mod record;
 mod renewal;
+mod reports;
 mod standing;
 
 use std::time::Duration;

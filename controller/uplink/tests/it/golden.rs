@@ -78,9 +78,20 @@ fn doors_fire_boards_controller_camera() {
                 bus: "east".into(),
                 address: 5,
                 change: event::BoardChange::NotSecure,
+                count: None,
             }),
         ),
         r#"{"v":1,"epoch":7,"events":[{"seq":3,"at":1764000000000000,"kind":"board","data":{"bus":"east","address":5,"change":"not-secure"}}]}"#,
+    );
+    let list = Body::Board(event::Board {
+        bus: "east".into(),
+        address: 5,
+        change: event::BoardChange::WhitelistStored,
+        count: Some(12),
+    });
+    holds(
+        &event(3, list),
+        r#"{"v":1,"epoch":7,"events":[{"seq":3,"at":1764000000000000,"kind":"board","data":{"bus":"east","address":5,"change":"whitelist-stored","count":12}}]}"#,
     );
     holds(
         &event(
