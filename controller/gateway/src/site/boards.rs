@@ -36,6 +36,10 @@ pub(super) struct Board {
     pub(super) base: Option<(u16, i64)>,
     /// Events up to this one are ours.
     pub(super) mark: Mark,
+    /// Of these, up to this number they are on the disk, and may be acknowledged.
+    pub(super) safe: u32,
+    /// Since when it tells what comes after a gap, microseconds since start.
+    pub(super) gap_since: Option<u64>,
     pub(super) fire: bool,
     pub(super) fire_fault: bool,
     /// It burns, and only that its line is in fault says so now.
@@ -80,6 +84,8 @@ impl Board {
             settings: None,
             base: None,
             mark: Mark::default(),
+            safe: 0,
+            gap_since: None,
             fire: false,
             fire_fault: false,
             burnt_through: false,
@@ -250,17 +256,21 @@ impl Site {
         it.settings = Some(info.settings);
         if it.mark.epoch != info.epoch {
             it.mark = Mark { epoch: info.epoch, seq: info.acked };
+            it.safe = info.acked;
         }
-        let gone = info.newest > 0 && info.oldest > it.mark.seq.saturating_add(1);
+        // Neither what it has no more nor what it was told to be safe comes again.
+        let over = info.oldest.min(info.newest).saturating_sub(1).max(info.acked);
+        let gone = over > it.mark.seq;
         if gone {
-            it.mark.seq = info.oldest - 1;
+            it.mark.seq = over;
         }
-        let mark = it.mark;
+        it.gap_since = None;
+        let (epoch, safe) = (it.mark.epoch, it.safe);
         if gone {
             self.board_event(now.utc.0, board, BoardChange::EventsLost);
         }
-        if mark.seq > info.acked {
-            self.acknowledge_board(board, mark.epoch, mark.seq);
+        if safe > info.acked {
+            self.acknowledge_board(board, epoch, safe);
         }
         self.keep_board(board);
         self.set_clock(now, board);
@@ -269,8 +279,13 @@ impl Site {
         self.has_list(now, board, info.whitelist);
     }
 
+    /// Its events up to this number are on the disk.
     pub(super) fn acknowledge_board(&mut self, board: BoardId, epoch: u32, up_to: u32) {
-        if self.boards[board.0].online() {
+        let it = &mut self.boards[board.0];
+        if it.mark.epoch == epoch {
+            it.safe = it.safe.max(up_to);
+        }
+        if it.online() {
             self.say(board, Say::Ours(ToBoard::Ack { epoch, up_to }), 0, RELEASE_LIFE);
         }
     }

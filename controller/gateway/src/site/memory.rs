@@ -100,6 +100,7 @@ impl Site {
                 if let Some(id) = known {
                     let board = &mut self.boards[id.0];
                     board.mark = Mark { epoch: kept.epoch, seq: kept.seq };
+                    board.safe = kept.seq;
                     board.fire = kept.fire;
                     board.fire_fault = kept.fire_fault;
                     board.list.given = kept.list;

@@ -15,6 +15,8 @@ use crate::config::Kind;
 
 /// Board clocks further in the future than this are not believed, in microseconds.
 const FUTURE: i64 = 60_000_000;
+/// What a board left out comes again within this time, or is gone, in microseconds: a board tells its oldest again after two seconds.
+const GAP_WAITS: u64 = 10_000_000;
 
 impl Site {
     pub(super) fn board_events(&mut self, now: Now, board: BoardId, epoch: u32, events: Events<'_>) {
@@ -22,23 +24,28 @@ impl Site {
             return self.ask_of_log(now, board);
         }
         let mut taken = false;
+        let mut again = None;
         let mut events = events.peekable();
         while let Some(event) = events.next() {
             let Ok(event) = event else {
                 tracing::warn!(board = %self.plan.board(board).name, "an event of a board cannot be read");
                 break;
             };
-            let mark = &mut self.boards[board.0].mark;
+            let mark = self.boards[board.0].mark;
             if event.seq <= mark.seq {
+                again.get_or_insert(event.seq);
                 continue;
             }
             if !self.record.has_room() {
-                // It would be lost: the board keeps it, and tells it again. How it stands, and whether it burns, is asked at once.
-                self.owe(now, board, Matter::Status);
+                self.turned_away(now, board);
                 break;
             }
             let gap = event.seq > mark.seq + 1;
-            mark.seq = event.seq;
+            if gap && self.missing_may_come(now, board) {
+                break;
+            }
+            self.boards[board.0].gap_since = None;
+            self.boards[board.0].mark.seq = event.seq;
             taken = true;
             let as_of = self.boards[board.0].as_of;
             self.replaying = as_of.epoch == epoch && event.seq <= as_of.seq;
@@ -56,10 +63,32 @@ impl Site {
             }
         }
         self.replaying = false;
-        let up_to = self.boards[board.0].mark.seq;
+        let (up_to, safe) = (self.boards[board.0].mark.seq, self.boards[board.0].safe);
         if taken {
             self.keep_board(board);
             self.record.gathering.after.push(After::AckBoard { board, epoch, up_to });
+        } else if again.is_some_and(|first| first <= safe) {
+            // It has not heard the acknowledgement.
+            self.acknowledge_board(board, epoch, safe);
+        }
+    }
+
+    /// What a board tells would be lost: it keeps it itself, and tells it again. How it stands, and whether it burns, is asked at once.
+    fn turned_away(&mut self, now: Now, board: BoardId) {
+        self.boards[board.0].gap_since = None;
+        self.owe(now, board, Matter::Status);
+    }
+
+    /// Events are missing before these. A board tells again what is not acknowledged, so they are waited for; how it stands is asked
+    /// at once.
+    fn missing_may_come(&mut self, now: Now, board: BoardId) -> bool {
+        match self.boards[board.0].gap_since {
+            Some(since) => now.mono < since.saturating_add(GAP_WAITS),
+            None => {
+                self.boards[board.0].gap_since = Some(now.mono);
+                self.owe(now, board, Matter::Status);
+                true
+            }
         }
     }
 

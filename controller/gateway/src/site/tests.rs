@@ -7,6 +7,7 @@ mod holds;
 mod lanes;
 mod late;
 mod lists;
+mod marks;
 mod owed;
 mod pins;
 mod plain;
