@@ -6,6 +6,9 @@ use std::time::Duration;
 
 use anyhow::{Context, anyhow};
 use axum::Router;
+use axum::extract::Request;
+use axum::middleware::Next;
+use axum::response::{IntoResponse, Response};
 use axum_server::Handle;
 use axum_server::tls_rustls::RustlsConfig;
 use console::Console;
@@ -25,6 +28,9 @@ const FAREWELL: Duration = Duration::from_millis(500);
 const LAST_COMMIT: Duration = Duration::from_secs(1);
 /// A browser has so long to say what it wants, from its first byte to the last line of the header.
 const REQUEST: Duration = Duration::from_secs(10);
+/// An answer begins within this, or there is none: a transaction that was not committed is undone. An upload over a bad
+/// line has this long too.
+const ANSWER: Duration = Duration::from_secs(60);
 /// An HTTP/2 connection is asked this often whether anybody is still there.
 const KEEP_ALIVE: Duration = Duration::from_secs(30);
 
@@ -141,6 +147,14 @@ fn app(kit: &Kit, ingest: Ingest<Token>, embed: Option<EmbedService>, zone: Time
         .with_state(kit.clone())
         .merge(pages)
         .layer(axum::middleware::from_fn(kit::auth::csrf))
+        .layer(axum::middleware::from_fn(in_time))
+}
+
+async fn in_time(request: Request, next: Next) -> Response {
+    match tokio::time::timeout(ANSWER, next.run(request)).await {
+        Ok(response) => response,
+        Err(_) => Problem::unavailable("no answer was found in time").into_response(),
+    }
 }
 
 async fn told_to_stop() {
@@ -150,5 +164,23 @@ async fn told_to_stop() {
     tokio::select! {
         _ = terminate.recv() => {}
         _ = interrupt.recv() => {}
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use axum::routing::get;
+    use tower::ServiceExt as _;
+
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn a_handler_that_does_not_come_back_is_given_up() {
+        let router: Router = Router::new()
+            .route("/", get(std::future::pending::<()>))
+            .layer(axum::middleware::from_fn(in_time));
+        let asked = tokio::time::Instant::now();
+        let answer = router.oneshot(Request::<axum::body::Body>::default()).await.expect("it cannot fail");
+        assert_eq!((answer.status().as_u16(), asked.elapsed()), (503, ANSWER));
     }
 }

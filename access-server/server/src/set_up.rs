@@ -3,7 +3,7 @@
 use std::fs;
 use std::io::Write as _;
 use std::os::unix::fs::OpenOptionsExt as _;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use anyhow::{Context, ensure};
 use kit::auth::{self, Role};
@@ -39,7 +39,8 @@ pub struct FirstLogin {
     pub password: String,
 }
 
-/// Makes the site.
+/// Makes the site, or nothing: what was begun is taken back when it cannot be finished. A database on another machine
+/// keeps its empty tables.
 ///
 /// # Errors
 /// When the directory holds one already, or something in it cannot be made.
@@ -52,6 +53,16 @@ pub async fn init(site: &NewSite<'_>) -> anyhow::Result<FirstLogin> {
     let file = directory.join("server.toml");
     ensure!(!file.exists(), "{} exists already: this site has been set up", file.display());
     let text = configuration(site)?;
+    let before = entries(directory);
+    let made = make(site, &file, &text).await;
+    if made.is_err() {
+        take_back(directory, before.as_deref());
+    }
+    made
+}
+
+async fn make(site: &NewSite<'_>, file: &Path, text: &str) -> anyhow::Result<FirstLogin> {
+    let NewSite { directory, hosts, .. } = site;
     fs::create_dir_all(directory).with_context(|| format!("{} cannot be made", directory.display()))?;
     Keys::create(&directory.join("keys"))?;
     let pki = directory.join("pki");
@@ -61,13 +72,31 @@ pub async fn init(site: &NewSite<'_>) -> anyhow::Result<FirstLogin> {
         authority.issue(&pki, &holder, hosts, now)?;
     }
     crate::broker::write(directory, site.broker)?;
-    write_private(&file, &text).with_context(|| format!("{} cannot be written", file.display()))?;
-    let kit = serve::open(&Config::read(&file)?).await?;
+    write_private(file, text).with_context(|| format!("{} cannot be written", file.display()))?;
+    let kit = serve::open(&Config::read(file)?).await?;
     let login = FirstLogin { name: "admin", password: auth::generate_password() };
     auth::add(&kit, None, login.name, Role::Administrator, &login.password).await?;
     kit.checkpoint().await?;
     kit.db().close().await;
     Ok(login)
+}
+
+/// What the directory holds; `None` when there is none.
+fn entries(directory: &Path) -> Option<Vec<PathBuf>> {
+    Some(fs::read_dir(directory).ok()?.flatten().map(|entry| entry.path()).collect())
+}
+
+/// Removes what was not there before. What cannot be removed stays: the error that is told weighs more.
+fn take_back(directory: &Path, before: Option<&[PathBuf]>) {
+    let Some(before) = before else {
+        let _ = fs::remove_dir_all(directory);
+        return;
+    };
+    for path in entries(directory).unwrap_or_default() {
+        if !before.contains(&path) {
+            let _ = if path.is_dir() { fs::remove_dir_all(path) } else { fs::remove_file(path) };
+        }
+    }
 }
 
 /// The database's password may be in it.

@@ -61,6 +61,22 @@ async fn a_database_is_not_spoken_to_in_clear_over_a_network() {
     assert!(!std::path::Path::new(&directory).exists(), "nothing was made");
 }
 
+#[tokio::test]
+async fn a_site_that_cannot_be_finished_leaves_nothing_and_takes_nothing_away() {
+    let place = tempfile::tempdir().unwrap();
+    let nobody = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let database = format!("postgres://gatehouse@{nobody}/gatehouse");
+    let directory = place.path().join("site");
+    let init = ["init", "--directory", directory.to_str().unwrap(), "--database", &database];
+    fails_with(&init, "database");
+    assert!(!directory.exists(), "there was none");
+    std::fs::create_dir(&directory).unwrap();
+    std::fs::write(directory.join("notes.txt"), "of the one who sets it up").unwrap();
+    fails_with(&init, "database");
+    let left: Vec<_> = std::fs::read_dir(&directory).unwrap().map(|it| it.unwrap().file_name()).collect();
+    assert_eq!(left, ["notes.txt"]);
+}
+
 /// Who connects and says nothing, or stops in the middle, takes no place for long.
 #[tokio::test]
 async fn browsers_that_do_not_ask_are_let_go() {
