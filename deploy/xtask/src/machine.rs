@@ -174,6 +174,13 @@ pub(crate) fn firmware() -> Result<()> {
     Ok(())
 }
 
+/// Tests what reads the boards' pin maps: it is part of their workspace.
+pub(crate) fn pin_maps() -> Result<()> {
+    let mut tests = cargo();
+    tests.env_remove("CARGO_TARGET_DIR").current_dir(root().join("firmware/boards"));
+    run(tests.args(["nextest", "run", "--locked", "--package", "pinmap"]))
+}
+
 /// Builds the emulated boards alone: what the demonstration needs.
 pub(crate) fn emulated_firmware() -> Result<()> {
     IMAGES[0].build()

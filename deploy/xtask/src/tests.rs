@@ -9,6 +9,7 @@ use crate::run::{cargo, run};
 pub(crate) fn every() -> Result<()> {
     run(cargo().args(["fmt", "--all", "--check"]))?;
     machine::firmware()?;
+    machine::pin_maps()?;
     run(cargo().args(["clippy", "--workspace", "--all-targets", "--", "--deny", "warnings"]))?;
     run(cargo().args(["nextest", "run", "--workspace"]))
 }

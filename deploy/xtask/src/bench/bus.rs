@@ -40,6 +40,7 @@ pub(super) fn compare() -> Result<Comparison> {
         unit: "us",
         ratio,
         goal,
+        stretch: false,
         verdict: verdict(ratio, goal),
     })
 }

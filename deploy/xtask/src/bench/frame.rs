@@ -78,6 +78,7 @@ pub(super) fn compare(watch: &mut Watch) -> Result<Vec<Comparison>> {
                 unit: "us CPU/frame",
                 ratio,
                 goal,
+                stretch: false,
                 verdict: verdict(ratio, goal),
             });
         }

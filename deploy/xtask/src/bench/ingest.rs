@@ -118,6 +118,7 @@ pub(super) fn compare(watch: &mut Watch) -> Result<Vec<Comparison>> {
                 unit,
                 ratio,
                 goal,
+                stretch: false,
                 verdict: verdict(ratio, goal),
             };
             let ratio = watch.ratios(&paired.ratios("elapsed"));

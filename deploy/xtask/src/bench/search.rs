@@ -12,15 +12,16 @@ use super::{Comparison, built, peers, verdict};
 
 const PAIRS: usize = 15;
 const CASES: [Case; 2] = [
-    Case { word: "exact", words: "IndexFlatIP, exact", goal: 6.0 },
-    // The stretch: as fast as what does not promise the right answer.
-    Case { word: "codes", words: "PQ64x4fs, 64 refined", goal: 1.0 },
+    Case { word: "exact", words: "IndexFlatIP, exact", goal: 6.0, stretch: false },
+    // As fast as what does not promise the right answer.
+    Case { word: "codes", words: "PQ64x4fs, 64 refined", goal: 1.0, stretch: true },
 ];
 
 struct Case {
     word: &'static str,
     words: &'static str,
     goal: f64,
+    stretch: bool,
 }
 
 #[derive(Deserialize)]
@@ -79,6 +80,7 @@ pub(super) fn compare(watch: &mut Watch) -> Result<Vec<Comparison>> {
                 unit: "us CPU/query",
                 ratio,
                 goal: case.goal,
+                stretch: case.stretch,
                 verdict: verdict(ratio, case.goal),
             });
         }
