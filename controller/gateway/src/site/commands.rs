@@ -137,6 +137,15 @@ impl Site {
             );
         }
         self.send_order(now, board, order, what, for_ms);
+        // It waits for the bus no longer than its command is good for.
+        let left = u64::try_from(command.expires_at.saturating_sub(now.utc.0)).unwrap_or(0);
+        for effect in &mut self.effects {
+            if let Effect::Say { token, life, .. } = effect
+                && *token == order
+            {
+                *life = left.min(*life);
+            }
+        }
     }
 
     /// Nobody is ever held back on an exit, whoever locked what.

@@ -82,6 +82,27 @@ fn a_command_that_is_written_late_and_in_time_is_carried_out_and_answered() {
 }
 
 #[test]
+fn an_order_waits_for_the_bus_no_longer_than_its_command_is_good_for() {
+    for (door, board) in [(LOBBY.0, BOARD), (3, PLAIN)] {
+        let mut case = Case::new(policy(|_| ()));
+        case.disk = Disk::Hangs;
+        let second = 1_000_000;
+        case.command("short", Action::Release { door, side: uplink::event::Side::Entry });
+        case.wait(Duration::from_micros(second - 400_000));
+        let mut lives = Vec::new();
+        for write in std::mem::take(&mut case.unanswered) {
+            let written = case.keep(write);
+            let effects = case.site.handle(case.time(), written);
+            lives.extend(effects.iter().filter_map(|effect| match effect {
+                Effect::Say { board: to, life, .. } if *to == board => Some(*life),
+                _ => None,
+            }));
+        }
+        assert_eq!(lives, [400_000]);
+    }
+}
+
+#[test]
 fn of_two_commands_that_wait_for_the_disk_the_higher_rank_stands() {
     let mut case = Case::new(policy(|_| ()));
     case.disk = Disk::Hangs;
