@@ -44,11 +44,11 @@ impl Case {
     }
 
     fn last_order(&self) -> u64 {
-        let orders = self.orders.iter().filter_map(|(board, say)| match say {
+        let mut orders = self.orders.iter().filter_map(|(board, say)| match say {
             Say::Ours(ToBoard::Command { id, .. }) if *board == BOARD => Some(*id),
             _ => None,
         });
-        orders.last().expect("an order")
+        orders.next_back().expect("an order")
     }
 
     fn board_answers(&mut self, order: u64) {
@@ -255,9 +255,9 @@ fn another_makers_door_is_not_held_again_by_a_controller_that_has_started() {
     case.fire(true);
     case.forget_orders();
     case.fire(false);
-    let told = case.orders.iter().filter_map(|(board, say)| match say {
+    let mut told = case.orders.iter().filter_map(|(board, say)| match say {
         Say::Output(control) if *board == PLAIN => Some(control.action),
         _ => None,
     });
-    assert_eq!(told.last(), Some(OutputAction::OffAbortTimer));
+    assert_eq!(told.next_back(), Some(OutputAction::OffAbortTimer));
 }
