@@ -217,13 +217,16 @@ impl Board {
     /// What the storage knew from before: the bus and the log begin.
     pub fn restore(&mut self, now: u64, restored: Restored) {
         self.journal.restore(restored.boot, restored.epoch, restored.oldest, restored.newest, restored.acked);
+        if restored.lost > 0 {
+            self.record(now, What::Lost { count: restored.lost });
+        }
         if let Some(settings) = restored.settings.filter(|s| self.endpoint.takes(s)) {
             self.settings = settings;
             self.endpoint.set_settings(settings.kind);
         }
         self.local.list = restored.list;
         self.seed = restored.seed;
-        let security = self.security(now, restored.key);
+        let security = if restored.key_lost { self.closed() } else { self.security(now, restored.key) };
         self.pd = Some(Pd::new(self.peripheral(security), Nonces::new(restored.seed)));
         self.restored = true;
         self.settle(now);

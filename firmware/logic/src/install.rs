@@ -1,5 +1,5 @@
 //! Install mode, and the way back to it. A board without a key takes the default key, for a while after its start. A board whose key is
-//! lost is made such a board again by somebody who stands at it: cover off, the button under it held from the start on for ten
+//! lost, to its controller or to its own flash, is made such a board again by somebody who stands at it: cover off, the button under it held from the start on for ten
 //! seconds. Nothing here moves an output that lets anybody pass.
 
 use endpoints::Sense;
@@ -142,11 +142,18 @@ impl Board {
     /// From now on the board says who it is and takes no key, as if it had one that nobody knows.
     fn close_window(&mut self) {
         self.window = Window::Closed;
+        let closed = self.closed();
+        if let Some(pd) = self.pd.as_mut().filter(|pd| *pd.security() == PdSecurity::Install) {
+            pd.set_security(closed);
+        }
+    }
+
+    /// With a key that nobody knows. Also where there was a key and flash has lost it: else whoever has the default key could install
+    /// another.
+    pub(crate) fn closed(&self) -> PdSecurity {
         let unknown: [u8; 32] =
             Sha256::new().chain_update(self.seed).chain_update(b"closed").finalize().into();
         let (unknown, _) = unknown.split_first_chunk().expect("a hash is longer than a key");
-        if let Some(pd) = self.pd.as_mut().filter(|pd| *pd.security() == PdSecurity::Install) {
-            pd.set_security(PdSecurity::Required(Key::new(*unknown)));
-        }
+        PdSecurity::Required(Key::new(*unknown))
     }
 }

@@ -121,8 +121,12 @@ pub struct Restored {
     pub newest: u32,
     /// Acknowledged up to this one.
     pub acked: u32,
+    /// At most so many events are gone with a log that had to be begun anew, 0 if it was not.
+    pub lost: u32,
     /// The secure-channel key, if one was set.
     pub key: Option<[u8; 16]>,
+    /// One was set and cannot be read any more.
+    pub key_lost: bool,
     /// The settings, if any were.
     pub settings: Option<BoardSettings>,
     /// The whitelist in force, if any.
@@ -139,7 +143,9 @@ impl core::fmt::Debug for Restored {
             .field("oldest", &self.oldest)
             .field("newest", &self.newest)
             .field("acked", &self.acked)
+            .field("lost", &self.lost)
             .field("key", &self.key.is_some())
+            .field("key_lost", &self.key_lost)
             .field("settings", &self.settings)
             .field("list", &self.list)
             .finish_non_exhaustive()

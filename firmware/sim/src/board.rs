@@ -433,6 +433,7 @@ impl World {
                 && block_on(storage.perform(Job::SaveKey(key))) == Done::KeySaved
             {
                 restored.key = Some(key);
+                restored.key_lost = false;
             }
             let mut listening = answers.send(Message::Restored(generation, Box::new(restored))).is_ok();
             while let (true, Ok(job)) = (listening, asked.recv()) {

@@ -10,7 +10,7 @@ use embedded_storage_async::nor_flash::{
 };
 
 /// Size of the flash, bytes.
-pub const CAPACITY: u32 = 64 * 1024;
+pub const CAPACITY: u32 = 68 * 1024;
 const PAGE: usize = 2048;
 const WORD: usize = 8;
 

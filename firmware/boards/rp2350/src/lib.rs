@@ -32,9 +32,9 @@ bind_interrupts!(
 /// Size of the external flash, bytes.
 pub const FLASH_SIZE: usize = 2 * 1024 * 1024;
 /// Size of the store, bytes: the flash's last.
-pub const STORE_LENGTH: u32 = 64 * 1024;
+pub const STORE_LENGTH: u32 = 80 * 1024;
 /// Where the store is.
 pub const STORE_START: u32 = FLASH_SIZE as u32 - STORE_LENGTH;
 
 /// The board's store in the flash.
-pub type Store = Region<Flash<'static, FLASH, Blocking, FLASH_SIZE>, STORE_START, STORE_LENGTH>;
+pub type Store = Region<Flash<'static, FLASH, Blocking, FLASH_SIZE>, STORE_START, STORE_LENGTH, 0>;

@@ -11,7 +11,7 @@ use embedded_storage_async::nor_flash::{
 use crate::call::{File, command_line};
 
 /// Size of the store, bytes.
-pub const CAPACITY: usize = 64 * 1024;
+pub const CAPACITY: usize = 68 * 1024;
 const PAGE: usize = 2048;
 const WORD: usize = 8;
 const ERASED: u8 = 0xFF;

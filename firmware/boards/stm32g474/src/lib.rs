@@ -30,13 +30,15 @@ bind_interrupts!(
     }
 );
 
-/// Where the store is: the last 64 KiB of the second bank.
+/// Where the store begins: the last 64 KiB of the second bank.
 pub const STORE_START: u32 = 448 * 1024;
 /// Size of the store, bytes.
 pub const STORE_LENGTH: u32 = 64 * 1024;
+/// Its last bytes lie before the others: it was smaller once.
+pub const STORE_BEFORE: u32 = 4 * 1024;
 
 /// The board's store in the chip's flash.
-pub type Store = Region<Flash<'static, Blocking>, STORE_START, STORE_LENGTH>;
+pub type Store = Region<Flash<'static, Blocking>, STORE_START, STORE_LENGTH, STORE_BEFORE>;
 
 /// The clocks: an 8 MHz crystal to 160 MHz, and the internal 48 MHz for the random numbers.
 pub fn clocks() -> Config {

@@ -4,9 +4,10 @@
 //! whole or not at all.
 //!
 //! ```text
-//! | state: 3 pages, a map | list A | list B | log: the rest, a ring of pages |
+//! | state: 3 pages, a map | list A | list B | log: the rest, a ring of pages | key: 2 pages |
 //! ```
 
+mod key;
 mod list;
 mod log;
 mod mend;
@@ -32,6 +33,8 @@ pub struct Layout {
     state: Range<u32>,
     lists: [Range<u32>; 2],
     log: Range<u32>,
+    /// Behind the others: boards had these before they had the key here.
+    keys: [Range<u32>; 2],
     page: u32,
 }
 
@@ -50,10 +53,15 @@ pub enum LayoutError {
 pub const MIN_EVENTS: u32 = 1_000;
 
 impl Layout {
-    /// Lays out the first `capacity` bytes of a flash of kind `F`. With pages of 2 KiB and words of 8 bytes, 64 KiB are enough.
+    /// Lays out the first `capacity` bytes of a flash of kind `F`. With pages of 2 KiB and words of 8 bytes, 68 KiB are enough.
     pub fn new<F: NorFlash>(capacity: u32) -> Result<Layout, LayoutError> {
         let page = u32::try_from(F::ERASE_SIZE).map_err(|_| LayoutError::Unsuitable)?;
-        if page < 1024 || F::WRITE_SIZE > list::MAX_WORD || !page.is_multiple_of(256) {
+        let word = F::WRITE_SIZE.max(F::READ_SIZE);
+        if page < 1024
+            || word > list::MAX_WORD
+            || !page.is_multiple_of(256)
+            || !key::RECORD.is_multiple_of(word)
+        {
             return Err(LayoutError::Unsuitable);
         }
         let list_pages = u32::try_from(whitelist::MAX_FILE).expect("a few kilobytes").div_ceil(page);
@@ -61,8 +69,12 @@ impl Layout {
         let state = 0..3 * page;
         let first = state.end..state.end + list_pages * page;
         let second = first.end..first.end + list_pages * page;
-        let log = second.end..capacity / page * page;
-        let layout = Layout { state, lists: [first, second], log, page };
+        let pages = capacity / page;
+        let key = |number: u32| {
+            (pages.saturating_sub(2) + number) * page..(pages.saturating_sub(1) + number) * page
+        };
+        let log = second.end..key(0).start;
+        let layout = Layout { state, lists: [first, second], log, keys: [key(0), key(1)], page };
         if layout.log.end <= layout.log.start || layout.min_events::<F>() < MIN_EVENTS {
             return Err(LayoutError::TooSmall);
         }
@@ -123,12 +135,12 @@ impl<F: NorFlash> Storage<F> {
                 Some(()) => Done::Acked,
                 None => Done::Failed,
             },
-            Job::SaveKey(key) => match self.store(state::KEY, &key).await {
+            Job::SaveKey(key) => match self.keep_key(Some(key)).await {
                 Some(()) => Done::KeySaved,
                 None => Done::Failed,
             },
             // Nothing, kept as the key: the map takes an entry back only on flash that is written twice.
-            Job::EraseKey => match self.store(state::KEY, &[]).await {
+            Job::EraseKey => match self.keep_key(None).await {
                 Some(()) => Done::KeyErased,
                 None => Done::Failed,
             },
@@ -160,6 +172,7 @@ impl<F: NorFlash> Storage<F> {
         let mut acked = self.number(state::ACKED).await?.unwrap_or(0);
         let mut kept = self.survey().await?;
         let known = self.number(state::EPOCH).await?;
+        let mut lost = 0;
         // A log that lost its epoch, or its events, or its end, begins anew: its numbers must not be given again.
         let epoch = match known {
             Some(epoch)
@@ -168,6 +181,8 @@ impl<F: NorFlash> Storage<F> {
                 epoch
             }
             Some(_) | None => {
+                let there_was_one = kept.is_some() || acked > 0;
+                lost = kept.map_or(u32::from(there_was_one), |(oldest, newest)| newest - oldest + 1);
                 self.erase_log().await?;
                 acked = 0;
                 kept = None;
@@ -183,10 +198,14 @@ impl<F: NorFlash> Storage<F> {
         let (oldest, newest) = kept.unwrap_or((0, 0));
         self.oldest = oldest;
         let settings = self.settings().await?;
-        let key = self.bytes::<16>(state::KEY).await?;
+        let (key, key_lost) = match self.find_key().await? {
+            key::Found::None => (None, false),
+            key::Found::Key(key) => (Some(key), false),
+            key::Found::Unreadable => (None, true),
+        };
         let list = self.find_list(settings.map(|s: BoardSettings| s.whitelist_key)).await?;
         let boot = u16::try_from(boot).unwrap_or(u16::MAX);
-        Some(Restored { boot, epoch, oldest, newest, acked, key, settings, list, seed })
+        Some(Restored { boot, epoch, oldest, newest, acked, lost, key, key_lost, settings, list, seed })
     }
 
     /// A seed that differs at each start, and the pool for the next one, written before this one is used.

@@ -13,7 +13,7 @@ use embedded_storage_async::nor_flash::{
 
 pub(crate) const PAGE: usize = 2048;
 pub(crate) const WORD: usize = 8;
-pub(crate) const CAPACITY: usize = 64 * 1024;
+pub(crate) const CAPACITY: usize = 68 * 1024;
 
 /// How power fails at an operation.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -202,6 +202,38 @@ impl NorFlash for Flash {
             cells.finish(cut)?;
         }
         Ok(())
+    }
+}
+
+/// The measures of the RP2350's external flash; nothing is kept in it.
+pub(crate) struct Sectors;
+
+impl ErrorType for Sectors {
+    type Error = Fault;
+}
+
+impl ReadNorFlash for Sectors {
+    const READ_SIZE: usize = 1;
+
+    async fn read(&mut self, _: u32, _: &mut [u8]) -> Result<(), Fault> {
+        Err(Fault::NoPower)
+    }
+
+    fn capacity(&self) -> usize {
+        0
+    }
+}
+
+impl NorFlash for Sectors {
+    const WRITE_SIZE: usize = 1;
+    const ERASE_SIZE: usize = 4096;
+
+    async fn erase(&mut self, _: u32, _: u32) -> Result<(), Fault> {
+        Err(Fault::NoPower)
+    }
+
+    async fn write(&mut self, _: u32, _: &[u8]) -> Result<(), Fault> {
+        Err(Fault::NoPower)
     }
 }
 

@@ -5,6 +5,7 @@
 mod bench;
 mod flash;
 mod install;
+mod key;
 mod lane;
 mod link;
 mod local;

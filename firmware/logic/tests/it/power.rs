@@ -7,7 +7,7 @@ use endpoints::door;
 use endpoints::vendor::{BoardEvent, BoardSettings, OfflineRule, What};
 
 use crate::bench::{settings, signer, whitelist};
-use crate::flash::{CAPACITY, Cut, Flash, block_on};
+use crate::flash::{CAPACITY, Cut, Flash, Sectors, block_on};
 
 fn layout() -> Layout {
     Layout::new::<Flash>(CAPACITY as u32).unwrap()
@@ -96,6 +96,7 @@ impl Known {
             _ => self.key,
         };
         assert!(restored.key == self.key || restored.key == key);
+        assert!(!restored.key_lost && restored.lost == 0);
         let settings = match self.under_way {
             Some(Job::SaveSettings(settings)) => Some(settings),
             _ => self.settings,
@@ -270,7 +271,9 @@ fn power_may_fail_twice_the_second_time_while_mending() {
 }
 
 #[test]
-fn a_thousand_events_are_kept_in_64_kib() {
+fn a_thousand_events_are_kept_in_68_kib_and_in_80_where_sectors_are_large() {
     assert!(layout().min_events::<Flash>() >= 1_000);
-    assert!(Layout::new::<Flash>(32 * 1024).is_err());
+    assert!(Layout::new::<Flash>(64 * 1024).is_err());
+    assert!(Layout::new::<Sectors>(72 * 1024).is_err());
+    assert!(Layout::new::<Sectors>(80 * 1024).is_ok());
 }
