@@ -11,6 +11,7 @@ pub mod credential;
 pub mod embed;
 mod error;
 pub mod face;
+pub mod find;
 pub mod gallery;
 pub mod group;
 mod http;
@@ -18,6 +19,7 @@ pub mod person;
 pub mod picture;
 mod scrub;
 mod seal;
+mod sought;
 #[cfg(feature = "testing")]
 pub mod testing;
 pub mod word;
@@ -31,6 +33,7 @@ pub use seal::rotate;
 pub const MIGRATIONS: &[Migration] = &[
     Migration { slice: "people", number: 1, sql: include_str!("../migrations/001_people.sql") },
     Migration { slice: "people", number: 2, sql: include_str!("../migrations/002_board_entry.sql") },
+    Migration { slice: "people", number: 3, sql: include_str!("../migrations/003_sought.sql") },
 ];
 
 /// Every statement, for the test that prepares them on both engines.
@@ -39,6 +42,7 @@ pub fn statements() -> impl Iterator<Item = &'static (&'static str, &'static str
         consent::STATEMENTS,
         credential::STATEMENTS,
         face::STATEMENTS,
+        find::STATEMENTS,
         gallery::STATEMENTS,
         group::STATEMENTS,
         person::STATEMENTS,

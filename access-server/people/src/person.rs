@@ -10,6 +10,8 @@ use sqlx::any::AnyRow;
 use sqlx::{AnyConnection, Row};
 
 use crate::error::{PeopleError, on_constraint, taken};
+use crate::find;
+use crate::sought::patterns;
 use crate::word::Word;
 use crate::{face, scrub, words};
 
@@ -87,7 +89,7 @@ kit::statements! {
     GET = "SELECT id, key, kind, name, latin, department, number, valid_from, valid_until, status, clearance, changed_at FROM person WHERE id = $1";
     BY_KEY = "SELECT id, key, kind, name, latin, department, number, valid_from, valid_until, status, clearance, changed_at FROM person WHERE key = $1";
     GROUPS_OF = "SELECT person_group FROM person_group_member WHERE person = $1 ORDER BY person_group";
-    LIST = "SELECT id, key, kind, name, latin, department, number, valid_from, valid_until, status, clearance, changed_at FROM person WHERE id > $1 AND (LOWER(name) LIKE $2 ESCAPE '\\' OR LOWER(latin) LIKE $2 ESCAPE '\\' OR LOWER(number) LIKE $2 ESCAPE '\\' OR LOWER(department) LIKE $2 ESCAPE '\\') ORDER BY id LIMIT $3";
+    LIST = "SELECT id, key, kind, name, latin, department, number, valid_from, valid_until, status, clearance, changed_at FROM person WHERE id > $1 AND sought LIKE $2 ESCAPE '\\' AND sought LIKE $3 ESCAPE '\\' AND sought LIKE $4 ESCAPE '\\' AND sought LIKE $5 ESCAPE '\\' ORDER BY id LIMIT $6";
     MEMBERS_BETWEEN = "SELECT person, person_group FROM person_group_member WHERE person BETWEEN $1 AND $2 ORDER BY person, person_group";
     NAME = "SELECT name, latin FROM person WHERE id = $1";
     COUNT = "SELECT COUNT(*) FROM person";
@@ -178,6 +180,7 @@ pub async fn add(
         .fetch_one(&mut **tx)
         .await
         .map_err(taken("key or number"))?;
+    find::write(tx, PersonId(id.cast_unsigned()), p).await?;
     join(tx, id, &p.groups).await?;
     tx.record("person.added", &json!({ "person": id, "by": by.map(|by| by.0) })).await?;
     Ok(PersonId(id.cast_unsigned()))
@@ -221,6 +224,7 @@ pub async fn change(
             None => PeopleError::Unknown("person"),
         });
     }
+    find::write(tx, person, p).await?;
     sqlx::query(LEAVE_GROUPS).bind(id).execute(&mut **tx).await?;
     join(tx, id, &p.groups).await?;
     tx.record("person.changed", &json!({ "person": id, "by": by.map(|by| by.0) })).await?;
@@ -287,7 +291,7 @@ pub async fn by_key(connection: &mut AnyConnection, key: &str) -> Result<Option<
     with_groups(connection, row).await
 }
 
-/// People by id, after `after`; `find` is a part of a name, number or department, or nothing for all.
+/// People by id, after `after`, whom [`find`](crate::find::find) would find by the same question.
 ///
 /// # Errors
 /// When the database fails.
@@ -298,12 +302,11 @@ pub async fn list(
     limit: u32,
 ) -> Result<Vec<Person>, sqlx::Error> {
     let mut connection = kit.read().acquire().await?;
-    let rows = sqlx::query(LIST)
-        .bind(after.map_or(0, |id| row_id(id.0)))
-        .bind(format!("%{}%", escaped(&find.to_lowercase())))
-        .bind(i64::from(limit.min(PAGE_MAX)))
-        .fetch_all(&mut *connection)
-        .await?;
+    let mut query = sqlx::query(LIST).bind(after.map_or(0, |id| row_id(id.0)));
+    for pattern in patterns(find) {
+        query = query.bind(pattern);
+    }
+    let rows = query.bind(i64::from(limit.min(PAGE_MAX))).fetch_all(&mut *connection).await?;
     let mut people = rows.iter().map(|row| read(row, Vec::new())).collect::<Result<Vec<_>, _>>()?;
     let (Some(first), Some(last)) = (people.first(), people.last()) else { return Ok(people) };
     let members: Vec<(i64, i64)> = sqlx::query_as(MEMBERS_BETWEEN)
@@ -427,10 +430,4 @@ pub(crate) fn validity(from: Option<i64>, until: Option<i64>) -> Validity {
 
 fn small(value: i64) -> Result<u8, sqlx::Error> {
     u8::try_from(value).map_err(|error| sqlx::Error::Decode(error.into()))
-}
-
-fn escaped(find: &str) -> String {
-    find.chars()
-        .flat_map(|letter| matches!(letter, '%' | '_' | '\\').then_some('\\').into_iter().chain([letter]))
-        .collect()
 }

@@ -6,6 +6,7 @@ use domain::time::{Utc, Validity};
 use kit::journal::events_after;
 use kit::testing::{MONDAY, sites};
 use people::consent::{self, Purpose};
+use people::find::{self, Place};
 use people::group::{self, GroupName};
 use people::person::{self, Particulars};
 use people::{MIGRATIONS, PeopleError};
@@ -49,6 +50,60 @@ async fn a_person_is_added_changed_found_and_removed() {
         let mut tx = kit.begin().await.unwrap();
         let next = person::add(&mut tx, None, &Particulars::named("bob", "Bob")).await.unwrap();
         assert!(next > id, "an id is never given again");
+    }
+}
+
+#[tokio::test]
+async fn people_are_found_in_the_order_of_their_names_page_by_page() {
+    for site in sites(MIGRATIONS).await {
+        let kit = &site.kit;
+        let mut tx = kit.begin().await.unwrap();
+        for (key, name, department) in [
+            ("1", "张三", "财务处"),
+            ("2", "李安", "财务处"),
+            ("3", "林晓雨", "办公室"),
+            ("4", "林晓雨", "档案室"),
+            ("5", "Ada", "办公室"),
+        ] {
+            let number = format!("G{key}");
+            let department = department.to_owned();
+            let person = Particulars { number, department, ..Particulars::named(key, name) };
+            person::add(&mut tx, None, &person).await.unwrap();
+        }
+        tx.commit().await.unwrap();
+        let mut names = Vec::new();
+        let mut after = Place::default();
+        loop {
+            let page = find::find(kit, "", &after, 2).await.unwrap();
+            let Some(last) = page.last() else { break };
+            after = last.place.clone();
+            names.extend(page.iter().map(|it| (it.name.clone(), it.number.clone())));
+        }
+        let names: Vec<_> = names.iter().map(|(name, number)| (name.as_str(), number.as_str())).collect();
+        let order = [("Ada", "G5"), ("李安", "G2"), ("林晓雨", "G3"), ("林晓雨", "G4"), ("张三", "G1")];
+        assert_eq!(names, order, "{:?}", site.database.engine);
+        for (question, count) in
+            [("lxy", 2), ("linxiao", 2), ("财务 zhang", 1), ("张 办公室", 0), ("g3", 1), ("%", 0), ("", 5)]
+        {
+            assert_eq!(find::count(kit, question).await.unwrap(), count, "{question:?}");
+            let found = find::find(kit, question, &Place::default(), 10).await.unwrap();
+            assert_eq!(found.len() as u64, count, "{question:?}");
+        }
+        assert_eq!(find::namesakes(kit, "林晓雨", None).await.unwrap().len(), 2);
+    }
+}
+
+#[tokio::test]
+async fn who_was_there_before_is_found_after_a_start() {
+    for site in sites(MIGRATIONS).await {
+        let kit = &site.kit;
+        let mut tx = kit.begin().await.unwrap();
+        person::add(&mut tx, None, &Particulars::named("ada", "艾达")).await.unwrap();
+        sqlx::query("UPDATE person SET sort = '', sought = ''").execute(&mut *tx).await.unwrap();
+        tx.commit().await.unwrap();
+        assert_eq!(find::count(kit, "aida").await.unwrap(), 0);
+        find::complete(kit).await.unwrap();
+        assert_eq!(find::count(kit, "aida").await.unwrap(), 1);
     }
 }
 
