@@ -117,8 +117,9 @@ pub async fn open(config: &Config) -> anyhow::Result<Kit> {
     let keys = Keys::open(config.keys.get_ref())?;
     let db = Db::open(config.database.get_ref()).await?;
     db.migrate(&slices::migrations(), Clock::Real.now()).await?;
-    let kit = Kit::new(db, Clock::Real, keys, Some(config.checkpoints.get_ref()))
-        .with_context(|| format!("checkpoints: {} cannot be written", config.checkpoints.get_ref().display()))?;
+    let kit = Kit::new(db, Clock::Real, keys, Some(config.checkpoints.get_ref())).with_context(|| {
+        format!("checkpoints: {} cannot be written", config.checkpoints.get_ref().display())
+    })?;
     people::find::complete(&kit).await?;
     Ok(kit)
 }
