@@ -6,8 +6,10 @@
 //! older than its board still counts without gaps.
 //!
 //! The exchange: the controller says [`ToBoard::Hello`] after each start of the secure channel and gets [`FromBoard::Info`]; from then
-//! on polls are answered with [`FromBoard::Events`] while there are events after the last acknowledged one, and [`ToBoard::Ack`]
-//! moves that mark. [`ToBoard::Status`] asks for what lasts, which no event repeats. Any other panel never says Hello and sees a plain OSDP device.
+//! on polls are answered with [`FromBoard::Events`] while there are events it was not told, acknowledged or not, and [`ToBoard::Ack`]
+//! says which of them need never be told again. After two seconds without one the oldest are told again: a controller that has them on
+//! its disk acknowledges again up to there, one that has not taken them begins there, and waits for what is missing. [`ToBoard::Status`]
+//! asks for what lasts, which no event repeats. Any other panel never says Hello and sees a plain OSDP device.
 
 mod codes;
 mod event;
