@@ -7,6 +7,7 @@
 mod assets;
 mod directory;
 mod event;
+mod form;
 mod page;
 mod routes;
 mod state;

@@ -8,7 +8,7 @@ use axum::response::{Html, IntoResponse, Response};
 use fluent_bundle::FluentValue;
 use jiff::tz::TimeZone;
 use jiff::{Timestamp, Zoned};
-use kit::auth::Operator;
+use kit::auth::{Operator, Role};
 use kit::problem::Problem;
 
 use crate::words::Language;
@@ -25,9 +25,29 @@ pub(crate) struct Page {
     pub(crate) language: Language,
     pub(crate) operator: Option<Operator>,
     pub(crate) zone: TimeZone,
+    /// Which entry of the navigation the page belongs to; none for pages outside it.
+    pub(crate) section: &'static str,
 }
 
 impl Page {
+    /// The same, under an entry of the navigation.
+    pub(crate) fn at(self, section: &'static str) -> Self {
+        Self { section, ..self }
+    }
+
+    /// Whether the pages behind the navigation are open to whoever looks.
+    pub(crate) fn is_of_the_control_room(&self) -> bool {
+        self.operator.as_ref().is_some_and(|it| !it.must_change && it.role >= Role::Operator)
+    }
+
+    /// A name as this language shows it, and the other one where there is one.
+    pub(crate) fn both_names(&self, name: String, latin: String) -> (String, String) {
+        match self.language {
+            Language::English if !latin.is_empty() => (latin, name),
+            Language::Chinese | Language::English => (name, latin),
+        }
+    }
+
     pub(crate) fn say(&self, key: &str) -> Cow<'static, str> {
         match key {
             "age-seconds" | "age-minutes" | "age-hours" => self.language.say_with(key, &[("n", GAP.into())]),
@@ -113,6 +133,16 @@ impl Page {
             .filter(|it| (1971..9000).contains(&self.zoned(*it).year()))?;
         let time = self.zoned(time).strftime("%H:%M").to_string();
         Some(self.date(at, now).map_or_else(|| time.clone(), |date| format!("{date} {time}")))
+    }
+
+    /// A time to the minute, with its date.
+    pub(crate) fn to_the_minute(&self, at: i64) -> String {
+        self.civil(at).strftime("%Y-%m-%d %H:%M").to_string()
+    }
+
+    /// A day, as `2026-11-27`.
+    pub(crate) fn day(&self, at: i64) -> String {
+        self.civil(at).strftime("%Y-%m-%d").to_string()
     }
 
     /// A time for programs: ISO 8601.

@@ -36,7 +36,7 @@ fn directory() -> Directory {
 
 async fn sentence(event: &StoredEvent) -> String {
     let kit = sites(&[]).await.remove(0).kit;
-    let page = Page { language: Language::English, operator: None, zone: TimeZone::UTC };
+    let page = Page { language: Language::English, operator: None, zone: TimeZone::UTC, section: "" };
     view(&kit, &page, &directory(), event, 0).sentence
 }
 

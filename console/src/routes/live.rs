@@ -35,7 +35,7 @@ pub(super) async fn show(
     operator: Operator,
     headers: HeaderMap,
 ) -> Result<Response, Problem> {
-    let page = console.page(&headers, Some(operator));
+    let page = console.page(&headers, Some(operator)).at("live");
     let now = console.kit.now();
     let records = events_before(console.kit.read(), u64::MAX, EVENTS).await?;
     let directory = directory::load(&console.kit, page.language, &records).await?;

@@ -4,6 +4,7 @@ mod language;
 mod live;
 mod login;
 mod password;
+mod people;
 mod photo;
 mod problem;
 mod stream;
@@ -31,10 +32,12 @@ pub(crate) fn all(console: &Console) -> Router<Console> {
         .route("/sign-out", post(login::leave))
         .route(PASSWORD_PATH, get(password::show).post(password::change))
         .route("/language", get(language::change))
+        .merge(people::routes())
         .layer(middleware::from_fn_with_state(console.clone(), problem::as_page));
     pages
         .route("/assets/console.css", get(assets::style))
         .route("/assets/live.js", get(assets::script))
+        .route("/assets/search.js", get(assets::search))
         .route("/assets/icon.svg", get(assets::icon))
         .route("/favicon.ico", get(assets::icon))
         .route("/assets/shapes.svg", get(assets::shapes))
@@ -43,6 +46,6 @@ pub(crate) fn all(console: &Console) -> Router<Console> {
 impl Console {
     /// The page's surroundings for whoever asks: in the language of the cookie or the browser.
     fn page(&self, headers: &HeaderMap, operator: Option<Operator>) -> Page {
-        Page { language: Language::of_request(headers), operator, zone: self.zone.clone() }
+        Page { language: Language::of_request(headers), operator, zone: self.zone.clone(), section: "" }
     }
 }

@@ -1,0 +1,167 @@
+//! People: the list, a person's page, and what is done there.
+
+mod acts;
+mod edit;
+mod profile;
+
+use askama::Template;
+use axum::Router;
+use axum::extract::{Query, State};
+use axum::http::{HeaderMap, StatusCode};
+use axum::response::Response;
+use axum::routing::{get, post};
+use domain::ids::PersonId;
+use domain::policy::PersonStatus;
+use domain::time::{Utc, Validity};
+use kit::auth::{AtLeastOperator, Role};
+use kit::problem::Problem;
+use people::find::{self, Place};
+use people::word::Word;
+use serde::Deserialize;
+
+use crate::Console;
+use crate::page::{Page, html};
+
+/// People on one page.
+const PAGE: u32 = 50;
+/// Letters of a question; more are not looked for.
+const QUESTION: usize = 100;
+
+/// The routes of this folder.
+pub(super) fn routes() -> Router<Console> {
+    Router::new()
+        .route("/people", get(show).post(edit::add))
+        .route("/people/new", get(edit::new))
+        .route("/people/{person}", get(profile::show).post(edit::change))
+        .route("/people/{person}/edit", get(edit::show))
+        .route("/people/{person}/status", post(acts::status))
+        .route("/people/{person}/remove", post(acts::remove))
+        .route("/people/{person}/credentials", post(acts::add_credential))
+        .route("/people/{person}/credentials/{credential}", post(acts::credential))
+        .route("/people/{person}/consents", post(acts::consent))
+        .route("/people/{person}/consents/{purpose}/withdraw", post(acts::withdraw))
+}
+
+#[derive(Template)]
+#[template(path = "people/list.html")]
+struct List {
+    page: Page,
+    question: String,
+    may_change: bool,
+    count: usize,
+    rows: Vec<Row>,
+    /// Where the next page begins, as a query.
+    next: Option<String>,
+    is_first: bool,
+}
+
+struct Row {
+    id: u64,
+    name: String,
+    other_name: String,
+    department: String,
+    number: String,
+    kind: String,
+    standing: &'static str,
+    has_face: bool,
+    credentials: usize,
+}
+
+impl List {
+    fn title(&self) -> String {
+        self.page.say("people-title").into_owned()
+    }
+}
+
+#[derive(Deserialize)]
+pub(super) struct Asked {
+    #[serde(default)]
+    find: String,
+    /// The place of the last person on the page before.
+    #[serde(default)]
+    behind: String,
+    id: Option<u64>,
+}
+
+async fn show(
+    State(console): State<Console>,
+    AtLeastOperator { 0: operator }: AtLeastOperator,
+    headers: HeaderMap,
+    Query(asked): Query<Asked>,
+) -> Result<Response, Problem> {
+    let may_change = operator.role >= Role::Manager;
+    let page = console.page(&headers, Some(operator)).at("people");
+    let question: String = asked.find.chars().take(QUESTION).collect();
+    let after = Place { sort: asked.behind, id: PersonId(asked.id.unwrap_or(0)) };
+    let is_first = after == Place::default();
+    let count = usize::try_from(find::count(&console.kit, &question).await?).unwrap_or(usize::MAX);
+    let mut found = find::find(&console.kit, &question, &after, PAGE + 1).await?;
+    let more = found.len() > PAGE as usize;
+    found.truncate(PAGE as usize);
+    let next = found.last().filter(|_| more).map(|last| {
+        let Place { sort, id } = &last.place;
+        query(&[("find", &question), ("behind", sort), ("id", &id.to_string())])
+    });
+    let now = console.kit.now();
+    let rows = found.into_iter().map(|it| {
+        let (name, other_name) = page.both_names(it.name, it.latin);
+        Row {
+            id: it.id.0,
+            name,
+            other_name,
+            department: it.department,
+            number: it.number,
+            kind: page.word("person-kind", it.kind.word()),
+            standing: standing(it.status, it.validity, now),
+            has_face: it.has_face,
+            credentials: usize::try_from(it.credentials).unwrap_or(usize::MAX),
+        }
+    });
+    let rows = rows.collect();
+    Ok(html(StatusCode::OK, &List { page, question, may_change, count, rows, next, is_first }))
+}
+
+/// Whether somebody may pass now, as far as their own record says: the key of its words.
+fn standing(status: PersonStatus, validity: Validity, now: i64) -> &'static str {
+    match status {
+        PersonStatus::Suspended => "standing-suspended",
+        PersonStatus::Active if validity.until <= Utc(now) => "standing-expired",
+        PersonStatus::Active if validity.from > Utc(now) => "standing-early",
+        PersonStatus::Active => "standing-active",
+    }
+}
+
+/// Names and values as the query of an address.
+fn query(pairs: &[(&str, &str)]) -> String {
+    let mut text = String::new();
+    for (name, value) in pairs {
+        text.push(if text.is_empty() { '?' } else { '&' });
+        text.push_str(name);
+        text.push('=');
+        for byte in value.bytes() {
+            match byte {
+                b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'~' => text.push(byte.into()),
+                _ => text.push_str(&format!("%{byte:02X}")),
+            }
+        }
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_query_says_what_was_asked() {
+        assert_eq!(query(&[("find", "林 a&b"), ("id", "7")]), "?find=%E6%9E%97%20a%26b&id=7");
+    }
+
+    #[test]
+    fn suspended_is_said_before_expired() {
+        let day = Validity { from: Utc(10), until: Utc(20) };
+        let at = |now| standing(PersonStatus::Active, day, now);
+        assert_eq!([at(9), at(10), at(20)], ["standing-early", "standing-active", "standing-expired"]);
+        assert_eq!(standing(PersonStatus::Suspended, day, 20), "standing-suspended");
+    }
+}
