@@ -21,6 +21,7 @@ macro_rules! asset {
 asset!(style, "console.css", "text/css; charset=utf-8");
 asset!(script, "live.js", "text/javascript; charset=utf-8");
 asset!(search, "search.js", "text/javascript; charset=utf-8");
+asset!(enrol, "enrol.js", "text/javascript; charset=utf-8");
 asset!(icon, "icon.svg", "image/svg+xml");
 asset!(shapes, "shapes.svg", "image/svg+xml");
 

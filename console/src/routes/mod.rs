@@ -38,6 +38,7 @@ pub(crate) fn all(console: &Console) -> Router<Console> {
         .route("/assets/console.css", get(assets::style))
         .route("/assets/live.js", get(assets::script))
         .route("/assets/search.js", get(assets::search))
+        .route("/assets/enrol.js", get(assets::enrol))
         .route("/assets/icon.svg", get(assets::icon))
         .route("/favicon.ico", get(assets::icon))
         .route("/assets/shapes.svg", get(assets::shapes))

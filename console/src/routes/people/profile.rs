@@ -11,6 +11,7 @@ use domain::time::{Utc, Validity};
 use kit::auth::{AtLeastOperator, Operator, Role};
 use kit::problem::Problem;
 use people::consent::Purpose;
+use people::embed::Reason;
 use people::person::{self, Person};
 use people::word::Word;
 use people::{PeopleError, consent, credential, face, group, picture};
@@ -33,6 +34,9 @@ pub(super) struct Profile {
     /// When the face was enrolled.
     face: Option<String>,
     may_enrol: bool,
+    may_picture: bool,
+    /// Why a photograph may not do, in words.
+    refusals: Vec<Choice>,
     facts: Vec<(String, String)>,
     cards: Vec<Card>,
     consents: Vec<Consent>,
@@ -141,6 +145,8 @@ async fn load(
         has_picture: picture::has(kit, id).await?,
         face: face.map(|face| page.to_the_minute(face.enrolled_at)),
         may_enrol: may_change && stands(Purpose::FaceAccess),
+        may_picture: stands(Purpose::ProfilePicture),
+        refusals: refusals(&page),
         cards: credentials.iter().map(|it| card(&page, it, may_change)).collect(),
         open_purposes: open.map(|purpose| Choice::of(&page, "purpose", *purpose)).collect(),
         consents: consents.iter().map(|it| shown(&page, it)).collect(),
@@ -179,6 +185,13 @@ async fn facts(
     ];
     let facts = facts.into_iter().filter(|(_, value)| !value.is_empty());
     Ok(facts.map(|(key, value)| (page.say(key).into_owned(), value)).collect())
+}
+
+/// The words for every refusal of a photograph, for the script that sends it.
+fn refusals(page: &Page) -> Vec<Choice> {
+    let others = ["photo-of-somebody-else", "vision-away", "no-consent"];
+    let codes = Reason::CODES.into_iter().chain(others);
+    codes.map(|code| Choice { word: code, name: page.say(code).into_owned() }).collect()
 }
 
 fn card(page: &Page, it: &credential::Credential, may_change: bool) -> Card {

@@ -26,6 +26,7 @@ fn a_short_piece_of_life_on_postgresql_is_seen_in_a_browser() -> Result<()> {
     step("an employee passes and is seen", employee(&mut building, &browser))?;
     step("a stranger is refused and it is seen why", stranger(&mut building, &browser))?;
     step("the page speaks both languages", languages(&browser))?;
+    step("people are found, looked at and changed", people(&browser))?;
     step("the browser logged no error", no_error(&browser))?;
     step("a script in the page itself does not run", strict(&browser))?;
     live(&mut building, &scenario::SHORT);
@@ -149,6 +150,32 @@ fn languages(browser: &Browser) -> Result<()> {
     page.press(&event)?;
     browser.pictures("live-en")?;
     page.press(&page.find("link", &["切换到中文"])?)?;
+    page.find("heading", &["现在有异常吗？"]).map(drop)
+}
+
+fn people(browser: &Browser) -> Result<()> {
+    let page = &browser.session;
+    page.press(&page.find("link", &["人员"])?)?;
+    page.find("heading", &["人员"])?;
+    browser.pictures("people-zh-CN")?;
+    page.type_into(&page.find("searchbox", &["姓名、拼音、部门或工号"])?, "omz")?;
+    page.holds("return document.querySelectorAll('#results tbody tr').length === 1")?;
+    page.press(&page.find("link", &["欧明哲"])?)?;
+    page.find("heading", &["欧明哲", "有效"])?;
+    browser.pictures("person-zh-CN")?;
+    page.press(&page.find("button", &["停用"])?)?;
+    page.find("status", &["任何凭证都不再放行"])?;
+    page.press(&page.find("button", &["恢复"])?)?;
+    page.find("status", &["已恢复"])?;
+    page.press(&page.find("link", &["修改"])?)?;
+    page.find("heading", &["修改"])?;
+    browser.pictures("person-edit-zh-CN")?;
+    page.press(&page.find("link", &["取消"])?)?;
+    page.press(&page.find("link", &["Switch to English"])?)?;
+    page.find("heading", &["Ou Mingzhe"])?;
+    browser.pictures("person-en")?;
+    page.press(&page.find("link", &["切换到中文"])?)?;
+    page.press(&page.find("link", &["实时"])?)?;
     page.find("heading", &["现在有异常吗？"]).map(drop)
 }
 

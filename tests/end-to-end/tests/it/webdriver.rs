@@ -63,6 +63,7 @@ impl Session {
             "listitem" => "li",
             "status" => "[role=status]",
             "alert" => "[role=alert]",
+            "searchbox" => "input[type=search]",
             "textbox" => "input",
             "image" => "img",
             _ => bail!("no test looks for a {role} yet"),

@@ -1,0 +1,53 @@
+// Sends a photograph to be enrolled, and says in words why it will not do.
+"use strict";
+(() => {
+  const form = document.querySelector("form.enrol");
+  if (!form) return;
+  const { person, token } = form.dataset;
+  const outcome = form.querySelector(".outcome");
+  const twins = form.querySelector(".warning");
+  const button = form.querySelector("button");
+
+  const put = (what, photo) =>
+    fetch(`/api/v1/people/${person}/${what}`, {
+      method: "PUT",
+      headers: { "x-csrf-token": token, "content-type": "application/octet-stream" },
+      body: photo,
+    });
+
+  const words = (code) => form.querySelector(`[data-code="${CSS.escape(code)}"]`)?.textContent ?? outcome.dataset.failed;
+
+  const refuse = async (answer) => {
+    const problem = await answer.json().catch(() => ({}));
+    const code = (problem.type ?? "").split("/").pop();
+    if (problem.twins) {
+      const names = problem.twins.map((twin) => twin.person).join(", ");
+      const line = twins.querySelector("p");
+      line.textContent = line.dataset.words.replace("\u2007", names);
+      twins.hidden = false;
+    }
+    outcome.textContent = words(code);
+    outcome.classList.add("fault");
+  };
+
+  form.addEventListener("submit", async (event) => {
+    event.preventDefault();
+    const photo = form.elements.photo.files[0];
+    if (!photo) return;
+    button.disabled = true;
+    outcome.classList.remove("fault");
+    outcome.textContent = outcome.dataset.busy;
+    try {
+      const accepted = form.elements.twin.checked ? "?twin_accepted=true" : "";
+      const answer = await put(`face${accepted}`, photo);
+      if (!answer.ok) return await refuse(answer);
+      if (form.elements.picture?.checked) await put("picture", photo);
+      location.assign(`/people/${person}?said=face-enrolled`);
+    } catch {
+      outcome.textContent = outcome.dataset.failed;
+      outcome.classList.add("fault");
+    } finally {
+      button.disabled = false;
+    }
+  });
+})();
