@@ -26,8 +26,10 @@ use crate::{Bus, EmulatorError, Image, Pins};
 const SOCKETS_WITHIN: Duration = Duration::from_secs(20);
 /// The firmware's path buffer, less its final zero.
 const LONGEST_FLASH_PATH: usize = 254;
-/// Between two bits of a card. Readers pause 1 to 20 ms; an emulated board on a busy host may need some of that to wake up.
-const WIEGAND_PAUSE: Duration = Duration::from_millis(5);
+/// Between two bits of a card. Readers pause 1 to 20 ms.
+const WIEGAND_PAUSE: Duration = Duration::from_millis(1);
+/// A processor takes an interrupt within this, however busy the machine.
+const TAKEN_WITHIN: Duration = Duration::from_secs(2);
 
 /// The file of [`Board::trace`], in the emulator's folder.
 const TRACE: &str = "trace";
@@ -187,7 +189,8 @@ impl Board {
         Ok(named.collect())
     }
 
-    /// Presents a card to Wiegand reader `reader`: the bits in order, one falling edge each, [`WIEGAND_PAUSE`] apart.
+    /// Presents a card to Wiegand reader `reader`: the bits in order, one falling edge each, [`WIEGAND_PAUSE`] apart or as soon
+    /// as the processor has taken the one before: on a busy machine it stands still for longer than a pulse may take.
     pub fn present_wiegand(&self, reader: usize, bits: &[bool]) -> Result<(), EmulatorError> {
         let none = || EmulatorError::NoFunction { kind: "Wiegand reader", name: reader.to_string() };
         let (zeros, ones) = *self.setup.pins.wiegand.get(reader).ok_or_else(none)?;
@@ -197,6 +200,7 @@ impl Board {
             wires.set(pin, false)?;
             wires.set(pin, true)?;
             thread::sleep(WIEGAND_PAUSE);
+            wires.taken(pin)?;
         }
         Ok(())
     }
@@ -366,6 +370,19 @@ impl Wires {
         for (zeros, ones) in &self.pins.wiegand {
             self.set(*zeros, true)?;
             self.set(*ones, true)?;
+        }
+        Ok(())
+    }
+
+    /// Waits until the processor has taken the last edge of a pin.
+    fn taken(&self, pin: Pin) -> Result<(), EmulatorError> {
+        let (word, bit) = self.pins.machine.latched(pin);
+        let start = Instant::now();
+        while self.qtest.read_word(word)? & bit != 0 {
+            if start.elapsed() > TAKEN_WITHIN {
+                let what = "an edge at a reader's line was not taken".to_owned();
+                return Err(EmulatorError::Timeout { what, within: TAKEN_WITHIN });
+            }
         }
         Ok(())
     }

@@ -94,6 +94,14 @@ impl Machine {
         }
     }
 
+    /// The word that shows that an edge of a pin waits for the processor, and its bit there.
+    pub(crate) fn latched(self, pin: Pin) -> (u32, u32) {
+        match self {
+            Self::Lm3s6965 => (LM3S6965_PORTS[pin.port] + LM3S6965_LATCHED, 1 << pin.number),
+            Self::Stm32l475 => (L475_LATCHED, 1 << pin.number),
+        }
+    }
+
     /// The words of zeros that let go of all outputs.
     pub(crate) fn let_go(self) -> Vec<u32> {
         match self {
@@ -108,7 +116,11 @@ const LM3S6965_PORTS: [u32; 7] =
     [0x4000_4000, 0x4000_5000, 0x4000_6000, 0x4000_7000, 0x4002_4000, 0x4002_5000, 0x4002_6000];
 /// The data register's offset that shows all pins of a port.
 const LM3S6965_ALL_PINS: u32 = 0xFF << 2;
+/// The raw interrupt status of a port.
+const LM3S6965_LATCHED: u32 = 0x414;
 
+/// The pending register of the interrupt controller for pins, EXTI_PR1.
+const L475_LATCHED: u32 = 0x4001_0414;
 const L475_INPUT: u32 = 0x10;
 const L475_OUTPUT: u32 = 0x14;
 
