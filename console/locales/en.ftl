@@ -548,3 +548,5 @@ photo-other = The photograph will not do.
 photo-of-somebody-else = This face is much like that of somebody enrolled already.
 vision-away = The vision process is away; try again in a while.
 no-consent = The consent to passing by face comes first.
+person-face = Face
+list-names = {", "}

@@ -536,3 +536,5 @@ photo-other = 照片不符合要求。
 photo-of-somebody-else = 与另一位已登记的人员非常相似。
 vision-away = 识别服务未连接，请稍后再试。
 no-consent = 须先记录“刷脸通行”的同意。
+person-face = 人脸
+list-names = 、

@@ -178,7 +178,7 @@ async fn facts(
         ("person-department", it.department.clone()),
         ("person-number", it.number.clone()),
         ("person-validity", validity(page, it.validity)),
-        ("person-groups", groups.join(page.say("list-comma").as_ref())),
+        ("person-groups", groups.join(page.say("list-names").as_ref())),
         ("person-clearance", it.clearance.to_string()),
         ("person-key", it.key.clone()),
         ("person-changed", page.to_the_minute(person.changed_at)),
