@@ -307,7 +307,9 @@ fn board_view(
     if board.online && !stale {
         facts.push(page.say(if board.secure { "board-secure" } else { "board-not-secure" }).into_owned());
     }
-    facts.extend(board.firmware.clone());
+    let firmware =
+        |version: &String| page.say_with("board-firmware", "version", version.clone()).into_owned();
+    facts.extend(board.firmware.as_ref().map(firmware));
     let door = directory.door_of(device, &board.bus, board.address);
     PartView {
         name: page

@@ -1,5 +1,6 @@
 //! The routes: one file a page.
 
+mod access;
 mod language;
 mod live;
 mod login;
@@ -32,6 +33,7 @@ pub(crate) fn all(console: &Console) -> Router<Console> {
         .route("/sign-out", post(login::leave))
         .route(PASSWORD_PATH, get(password::show).post(password::change))
         .route("/language", get(language::change))
+        .route("/access", get(access::show))
         .merge(people::routes())
         .layer(middleware::from_fn_with_state(console.clone(), problem::as_page));
     pages

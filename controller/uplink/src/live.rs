@@ -81,7 +81,7 @@ pub struct Board {
     pub online: bool,
     /// Whether its secure channel stands.
     pub secure: bool,
-    /// Model and firmware as it reports them.
+    /// The version of its firmware as it reports it, `1.4.0`.
     pub firmware: Option<String>,
     /// When it last answered: UTC, microseconds.
     pub heard_at: Option<i64>,

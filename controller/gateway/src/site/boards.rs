@@ -111,9 +111,8 @@ impl Board {
     }
 
     pub(super) fn firmware(&self) -> Option<String> {
-        let it = self.identity?;
-        let [major, minor, build] = it.firmware;
-        Some(format!("model {} firmware {major}.{minor}.{build}", it.model))
+        let [major, minor, build] = self.identity?.firmware;
+        Some(format!("{major}.{minor}.{build}"))
     }
 
     /// The serial number it gave, 0 for none.
