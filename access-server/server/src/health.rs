@@ -12,6 +12,7 @@ use kit::ingest::Ingest;
 use kit::trouble::Trouble;
 use serde_json::json;
 
+use crate::connections::Places;
 use crate::mqtt::Token;
 
 /// `GET /health`: 200 when events are taken, 503 when not, with what is wrong and since when.
@@ -30,7 +31,7 @@ pub fn health() -> MethodRouter<Kit> {
 }
 
 /// `GET /metrics`: Prometheus text format 0.0.4.
-pub fn metrics(ingest: Ingest<Token>) -> MethodRouter<Kit> {
+pub fn metrics(ingest: Ingest<Token>, places: Places) -> MethodRouter<Kit> {
     get(async move |State(kit): State<Kit>| {
         let counts = ingest.counts();
         let mut text = String::new();
@@ -41,6 +42,7 @@ pub fn metrics(ingest: Ingest<Token>) -> MethodRouter<Kit> {
             ("events_unreacted_total", "counter", "Events a reaction failed on.", counts.unreacted),
             ("payloads_malformed_total", "counter", "Payloads refused.", counts.malformed),
             ("commits_total", "counter", "Commits of events.", counts.commits),
+            ("connections_refused_total", "counter", "Connections refused.", places.refused()),
             ("broker_up", "gauge", "Whether the broker is connected.", u64::from(kit.link().is_up())),
             ("devices", "gauge", "Devices heard of since the start.", kit.live().all().len() as u64),
             (

@@ -5,6 +5,7 @@
 
 pub mod broker;
 pub mod config;
+pub mod connections;
 pub mod health;
 pub mod mqtt;
 pub mod serve;

@@ -10,7 +10,7 @@ use axum::extract::Request;
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use axum_server::Handle;
-use axum_server::tls_rustls::RustlsConfig;
+use axum_server::tls_rustls::{RustlsAcceptor, RustlsConfig};
 use console::Console;
 use jiff::tz::TimeZone;
 use kit::ingest::{self, Ingest};
@@ -19,6 +19,7 @@ use people::embed::EmbedService;
 use tokio::sync::mpsc;
 
 use crate::config::Config;
+use crate::connections::{Bounds, Places, raise_files};
 use crate::mqtt::{self, Hub, Token};
 use crate::{health, slices, sync, tls};
 
@@ -40,6 +41,7 @@ const KEEP_ALIVE: Duration = Duration::from_secs(30);
 /// When something cannot be started, or the disk fails.
 pub async fn serve(config: &Path) -> anyhow::Result<()> {
     let config = Config::read(config)?;
+    let files = raise_files();
     let kit = open(&config).await?;
     let mqtt = &config.mqtt;
     let tls = tls::client(mqtt.authority.get_ref(), mqtt.certificate.get_ref(), mqtt.key.get_ref())?;
@@ -60,8 +62,11 @@ pub async fn serve(config: &Path) -> anyhow::Result<()> {
     let mut speaking = tokio::spawn(async move { mqtt::run(hub, &host, port, tls, committed).await });
     let handle = Handle::new();
     let zone = slices::zone(&kit).await?;
-    let app = app(&kit, ingest, embed, zone).into_make_service_with_connect_info::<SocketAddr>();
-    let mut browsers = axum_server::from_tcp_rustls(socket, RustlsConfig::from_config(listener))?
+    let places = Places::new(Bounds::of(files));
+    let app =
+        app(&kit, ingest, embed, zone, places.clone()).into_make_service_with_connect_info::<SocketAddr>();
+    let mut browsers = axum_server::from_tcp(socket)?
+        .acceptor(RustlsAcceptor::new(RustlsConfig::from_config(listener)).acceptor(places))
         .handle(handle.clone())
         .first_request_timeout(REQUEST);
     browsers.http_builder().http1().header_read_timeout(REQUEST);
@@ -141,11 +146,17 @@ pub fn embed(config: &Config) -> anyhow::Result<Option<EmbedService>> {
     service.map(Some).context("embed")
 }
 
-fn app(kit: &Kit, ingest: Ingest<Token>, embed: Option<EmbedService>, zone: TimeZone) -> Router {
+fn app(
+    kit: &Kit,
+    ingest: Ingest<Token>,
+    embed: Option<EmbedService>,
+    zone: TimeZone,
+    places: Places,
+) -> Router {
     let pages = console::router(Console { kit: kit.clone(), live: kit.live().clone(), zone });
     slices::router(embed)
         .route("/health", health::health())
-        .route("/metrics", health::metrics(ingest))
+        .route("/metrics", health::metrics(ingest, places))
         .fallback(async || Problem::not_found("there is nothing here"))
         .with_state(kit.clone())
         .merge(pages)

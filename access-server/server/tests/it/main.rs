@@ -3,6 +3,7 @@
 
 mod broker;
 mod commands;
+mod connections;
 mod device;
 mod events;
 mod publication;

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use kit::journal::{StoredEvent, events_after};
 use kit::testing::Database;
 
-const PROGRAM: &str = env!("CARGO_BIN_EXE_gatehouse-server");
+pub(crate) const PROGRAM: &str = env!("CARGO_BIN_EXE_gatehouse-server");
 
 /// A site in a directory of its own.
 pub(crate) struct Site {
@@ -63,7 +63,12 @@ impl Site {
     }
 
     pub(crate) fn serve(&self) -> Server {
-        let mut child = Command::new(PROGRAM)
+        self.serve_by(Command::new(PROGRAM))
+    }
+
+    /// Serves by a command that takes the program's arguments.
+    pub(crate) fn serve_by(&self, mut program: Command) -> Server {
+        let mut child = program
             .args(["serve", "--config", &self.file("server.toml")])
             .env_remove("RUST_LOG")
             .stdout(Stdio::piped())
