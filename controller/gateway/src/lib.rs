@@ -12,6 +12,7 @@ pub mod install;
 pub mod mqtt;
 pub mod outbox;
 pub mod policy_store;
+pub mod private;
 pub mod process;
 pub mod reader_link;
 pub mod site;

@@ -12,6 +12,8 @@ use thiserror::Error;
 use uplink::sync::policy::{RowFault, assemble};
 use uplink::sync::{Change, Chunk, Digest, Have, Set};
 
+use crate::private;
+
 /// Most parts of one change.
 const PARTS_MAX: u32 = 65_536;
 /// Most bytes of rows gathered for one change.
@@ -294,6 +296,7 @@ async fn rows(connection: &mut SqliteConnection) -> Result<Vec<(String, u64, Str
 }
 
 async fn connect(path: &Path) -> Result<SqliteConnection, sqlx::Error> {
+    private::file(path).map_err(sqlx::Error::Io)?;
     let options = SqliteConnectOptions::new()
         .filename(path)
         .create_if_missing(true)

@@ -3,7 +3,6 @@
 //! One loop owns the site. It never waits for a bus, a disk or a network: what cannot take something at once is told so.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::fs;
 use std::io::Write as _;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -27,6 +26,7 @@ use crate::config::Config;
 use crate::mqtt::{self, FromCentre, ToCentre};
 use crate::outbox::{Job, Levels, Options, OutboxError, Reader, Writer, Written};
 use crate::policy_store::{PolicyStore, StoreError, Taken};
+use crate::private;
 use crate::reader_link::{FromLink, ReaderLink};
 use crate::site::{BoardId, CredentialKey, Effect, Input, LinkId, Now, Plan, Site};
 use crate::tls::{Identity, TlsError};
@@ -84,7 +84,7 @@ pub enum StartError {
 pub async fn run(mut config: Config) -> Result<(), StartError> {
     let mut stop = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
     let data = |source| StartError::Data { path: config.data.clone(), source };
-    fs::create_dir_all(&config.data).map_err(data)?;
+    private::folder(&config.data).map_err(data)?;
     let identity = Identity::read(&config.tls, &config.name)?;
     let (client, server) = (identity.client()?, identity.server()?);
 

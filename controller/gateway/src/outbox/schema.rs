@@ -8,6 +8,7 @@ use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqliteSynchronous};
 use sqlx::{ConnectOptions, Connection, Row, SqliteConnection};
 
 use super::{Levels, Options};
+use crate::private;
 
 /// Migrations: each is applied once, in order, and never edited; `user_version` counts them.
 pub(super) const MIGRATIONS: [&str; 2] = [
@@ -99,6 +100,7 @@ pub(super) fn connect_options(path: &Path) -> SqliteConnectOptions {
 }
 
 async fn prepare(options: &Options) -> Result<(SqliteConnection, Levels), sqlx::Error> {
+    private::file(&options.path).map_err(sqlx::Error::Io)?;
     let mut connection = connect_options(&options.path).connect().await?;
     let mut begin = connection.begin_with("BEGIN IMMEDIATE").await?;
     let done: i64 = sqlx::query_scalar("PRAGMA user_version").fetch_one(&mut *begin).await?;
