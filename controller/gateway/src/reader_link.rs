@@ -1,13 +1,15 @@
 //! The listener for vision processes: TLS 1.3 with certificates of the site on both sides, frames of a bounded length.
 //!
 //! Who speaks is said by the certificate, and only configured vision processes are listened to. A frame that cannot be read
-//! ends its connection; nothing of it is used.
+//! ends its connection; nothing of it is used. A place is for a vision process alone: those who have not said yet who they
+//! are wait apart, and take it from nobody.
+
+mod handshakes;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use rustls::ServerConfig;
 use thiserror::Error;
@@ -16,15 +18,19 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{Semaphore, mpsc};
 use tokio::time::timeout;
 use tokio_rustls::TlsAcceptor;
+use tokio_rustls::server::TlsStream;
 use uplink::reader_link::{FromVision, ToVision};
 use uplink::wire::{self, WireError};
 
+use self::handshakes::{Handshakes, Refusals};
 use crate::site::LinkId;
 use crate::tls::common_name;
 
-/// Connections at once.
+/// Connections of vision processes at once.
 const CONNECTIONS: usize = 32;
-/// A handshake, and the first word, may take so long.
+/// A handshake may take so long.
+const HANDSHAKE: Duration = Duration::from_secs(3);
+/// The first word after it may take so long.
 const GREETING: Duration = Duration::from_secs(5);
 /// A vision process that says nothing for so long is gone: it says `alive` every second.
 const SILENCE: Duration = Duration::from_secs(5);
@@ -81,6 +87,10 @@ enum LinkError {
     TooLarge(usize),
     #[error(transparent)]
     Wire(#[from] WireError),
+    #[error("another came and there was no room for both")]
+    GivenUp,
+    #[error("there are {CONNECTIONS} connections already")]
+    Full,
     #[error("the controller stops")]
     Stopped,
 }
@@ -116,50 +126,82 @@ impl ReaderLink {
 
     /// Accepts until nobody listens any more.
     pub async fn run(self, out: mpsc::Sender<FromLink>) {
-        let next = AtomicU64::new(1);
+        let mut next = 1;
         let places = Arc::new(Semaphore::new(CONNECTIONS));
+        let (mut handshakes, mut refusals) = (Handshakes::new(), Refusals::default());
         loop {
-            let Ok(place) = places.clone().acquire_owned().await else { return };
-            let (stream, peer) = match self.listener.accept().await {
-                Ok(accepted) => accepted,
-                Err(error) => {
-                    tracing::warn!(%error, "a connection could not be accepted");
-                    // Too many open files, most likely: give others time to close theirs.
-                    tokio::time::sleep(Duration::from_millis(100)).await;
+            let greeted = tokio::select! {
+                accepted = self.listener.accept() => {
+                    match accepted {
+                        Ok(_) if out.is_closed() => return,
+                        Ok((stream, peer)) => {
+                            let greeting = greet(stream, self.acceptor.clone(), Arc::clone(&self.bound));
+                            handshakes.begin(peer.ip(), async move { (peer, greeting.await) });
+                        }
+                        Err(error) => {
+                            tracing::warn!(%error, "a connection could not be accepted");
+                            // Too many open files, most likely: give others time to close theirs.
+                            tokio::time::sleep(Duration::from_millis(100)).await;
+                        }
+                    }
                     continue;
                 }
+                greeted = handshakes.next() => greeted,
             };
-            if out.is_closed() {
-                return;
-            }
-            let link = LinkId(next.fetch_add(1, Ordering::Relaxed));
-            let (acceptor, bound, out) = (self.acceptor.clone(), self.bound.clone(), out.clone());
-            tokio::spawn(async move {
-                if let Err(error) = serve(link, stream, acceptor, &bound, &out).await {
-                    tracing::warn!(%peer, error = &error as &dyn std::error::Error, "reader link ended");
-                }
-                drop(place);
+            let (peer, greeted) =
+                greeted.map_or((None, Err(LinkError::GivenUp)), |(peer, it)| (Some(peer), it));
+            let placed = greeted.and_then(|vision| {
+                Ok((vision, Arc::clone(&places).try_acquire_owned().map_err(|_| LinkError::Full)?))
             });
+            match placed {
+                Ok((vision, place)) => {
+                    let (link, out) = (LinkId(next), out.clone());
+                    next += 1;
+                    tokio::spawn(async move {
+                        if let Err(error) = serve(link, vision, &out).await {
+                            tracing::warn!(
+                                ?peer,
+                                error = &error as &dyn std::error::Error,
+                                "reader link ended"
+                            );
+                        }
+                        drop(place);
+                    });
+                }
+                Err(error) => {
+                    if let Some(refused) = refusals.count(Instant::now()) {
+                        let last = &error as &dyn std::error::Error;
+                        tracing::warn!(refused, ?peer, last, "reader link: connections were refused");
+                    }
+                }
+            }
         }
     }
 }
 
-async fn serve(
-    link: LinkId,
-    stream: TcpStream,
-    acceptor: TlsAcceptor,
-    bound: &Bound,
-    out: &mpsc::Sender<FromLink>,
-) -> Result<(), LinkError> {
+/// A vision process that has shown its certificate.
+struct Vision {
+    name: String,
+    cameras: BTreeSet<String>,
+    stream: TlsStream<TcpStream>,
+}
+
+/// The handshake: who is there, if it is one of ours.
+async fn greet(stream: TcpStream, acceptor: TlsAcceptor, bound: Arc<Bound>) -> Result<Vision, LinkError> {
     stream.set_nodelay(true)?;
-    let tls = timeout(GREETING, acceptor.accept(stream)).await.map_err(|_| LinkError::Silent)??;
+    let stream = timeout(HANDSHAKE, acceptor.accept(stream)).await.map_err(|_| LinkError::Silent)??;
     let name = {
-        let (_, session) = tls.get_ref();
+        let (_, session) = stream.get_ref();
         let certificate = session.peer_certificates().and_then(|chain| chain.first());
         certificate.and_then(|it| common_name(it)).ok_or(LinkError::Nameless)?
     };
-    let cameras = bound.get(&name).ok_or_else(|| LinkError::Stranger(name.clone()))?;
-    let (mut reader, mut writer) = tokio::io::split(tls);
+    let cameras = bound.get(&name).cloned().ok_or_else(|| LinkError::Stranger(name.clone()))?;
+    Ok(Vision { name, cameras, stream })
+}
+
+async fn serve(link: LinkId, vision: Vision, out: &mpsc::Sender<FromLink>) -> Result<(), LinkError> {
+    let Vision { name, cameras, stream } = vision;
+    let (mut reader, mut writer) = tokio::io::split(stream);
     let wanted: BTreeSet<String> = match timeout(GREETING, receive(&mut reader)).await {
         Ok(Ok(FromVision::Hello { vision, cameras })) if vision == name => cameras.into_iter().collect(),
         Ok(Err(error)) => return Err(error),
@@ -167,7 +209,7 @@ async fn serve(
         Err(_) => return Err(LinkError::Silent),
     };
     let (answers, mut waiting) = mpsc::channel(ANSWERS);
-    let welcome = ToVision::Welcome { cameras: wanted.intersection(cameras).cloned().collect() };
+    let welcome = ToVision::Welcome { cameras: wanted.intersection(&cameras).cloned().collect() };
     send(&mut writer, &welcome).await?;
     let up = FromLink::Up { link, vision: name.clone(), answers };
     out.send(up).await.map_err(|_| LinkError::Stopped)?;

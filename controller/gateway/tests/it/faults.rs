@@ -1,7 +1,10 @@
 //! Bad input and bad disks.
 
 use std::fs;
+use std::os::unix::fs::PermissionsExt as _;
+use std::path::Path;
 use std::process::Command;
+use std::time::Duration;
 
 use crate::building::{ADA, Building, policy_parts, runtime};
 use crate::vision::{Vision, known};
@@ -52,6 +55,43 @@ fn strangers_and_malformed_frames_are_cut_off() {
         let mut vision = Vision::connect(folder, "vision-1", controller.link).await.expect("welcome");
         assert!(vision.sees("lobby", known(ADA), true).await, "it still works");
     });
+}
+
+/// Whoever connects and says nothing holds up no vision process, from its own address or another.
+#[test]
+fn connections_without_a_certificate_keep_no_vision_process_out() {
+    let building = Building::new();
+    building.knows(1, &policy_parts(1));
+    let controller = building.running();
+    runtime().block_on(async {
+        let mut idle = Vec::new();
+        for number in 0..80 {
+            let socket = tokio::net::TcpSocket::new_v4().expect("a socket");
+            socket.bind(([127, 0, 0, 1 + number % 2], 0).into()).expect("loopback");
+            idle.push(socket.connect(controller.link).await.expect("connected"));
+        }
+        let connecting = Vision::connect(building.folder.path(), "vision-1", controller.link);
+        let vision = tokio::time::timeout(Duration::from_secs(2), connecting).await.expect("at once");
+        assert!(vision.expect("welcome").sees("lobby", known(ADA), true).await);
+    });
+}
+
+#[test]
+fn what_the_controller_keeps_is_for_nobody_else() {
+    let building = Building::new();
+    building.knows(1, &policy_parts(1));
+    let open = |path: &Path, mode| fs::set_permissions(path, fs::Permissions::from_mode(mode)).expect("set");
+    open(&building.data(), 0o755);
+    open(&building.data().join("policy.sqlite"), 0o644);
+    let _controller = building.running();
+    let mode = |path: &Path| fs::metadata(path).expect("there").permissions().mode() & 0o777;
+    assert_eq!(mode(&building.data()), 0o700);
+    let files: Vec<_> =
+        fs::read_dir(building.data()).expect("a folder").map(|it| it.expect("read").path()).collect();
+    assert!(files.iter().any(|file| file.ends_with("outbox.sqlite-wal")), "{files:?}");
+    for file in files {
+        assert_eq!(mode(&file), 0o600, "{file:?}");
+    }
 }
 
 #[test]
