@@ -1,6 +1,7 @@
 //! What everything of the site is called.
 
-use people::person::{KEY_RULE, TEXT_MAX, is_key};
+use people::person::{KEY_RULE, is_key};
+use people::text;
 
 use crate::error::DoorsError;
 
@@ -9,7 +10,7 @@ use crate::error::DoorsError;
 pub struct Label {
     /// The site's own name for the row: letters, digits, `-`, `_`, `.`; imports find it by this.
     pub key: String,
-    /// The name as it is shown; not empty, one line.
+    /// The name as it is shown; a [`text::name`].
     pub name: String,
     /// The name in Latin letters; may be empty.
     pub latin: String,
@@ -37,15 +38,8 @@ impl Label {
         if !is_key(&self.key) {
             return Err(DoorsError::field("key", KEY_RULE));
         }
-        if self.name.trim().is_empty() {
-            return Err(DoorsError::field("name", "must not be empty"));
-        }
-        for (field, text) in [("name", &self.name), ("latin", &self.latin)] {
-            if text.len() > TEXT_MAX || text.chars().any(char::is_control) {
-                return Err(DoorsError::field(field, "must be one line of at most 200 bytes"));
-            }
-        }
-        Ok(())
+        text::name(&self.name).map_err(|why| DoorsError::field("name", why))?;
+        text::line(&self.latin).map_err(|why| DoorsError::field("latin", why))
     }
 }
 

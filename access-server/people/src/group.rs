@@ -7,14 +7,15 @@ use serde_json::json;
 use sqlx::AnyConnection;
 
 use crate::error::{PeopleError, on_constraint, taken};
-use crate::person::{KEY_RULE, TEXT_MAX, is_key, row_id};
+use crate::person::{KEY_RULE, is_key, row_id};
+use crate::text;
 
 /// What is known about a group.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct GroupName {
     /// The site's own name for the row.
     pub key: String,
-    /// The name as it is shown; not empty.
+    /// The name as it is shown: a [`text::name`].
     pub name: String,
     /// The name in Latin letters; may be empty.
     pub latin: String,
@@ -39,6 +40,7 @@ kit::statements! {
     GET = "SELECT key, name, latin FROM person_group WHERE id = $1";
     LIST = "SELECT g.id, g.key, g.name, g.latin, (SELECT COUNT(*) FROM person_group_member m WHERE m.person_group = g.id) FROM person_group g ORDER BY g.id";
     IDS = "SELECT id FROM person_group ORDER BY id";
+    KEYS = "SELECT id, key FROM person_group ORDER BY id";
 }
 
 impl GroupName {
@@ -47,13 +49,8 @@ impl GroupName {
         if !is_key(&self.key) {
             return field("key", KEY_RULE);
         }
-        if self.name.trim().is_empty() {
-            return field("name", "must not be empty");
-        }
-        if self.name.len() > TEXT_MAX || self.latin.len() > TEXT_MAX {
-            return field("name", "must be at most 200 bytes");
-        }
-        Ok(())
+        text::name(&self.name).or_else(|why| field("name", why))?;
+        text::line(&self.latin).or_else(|why| field("latin", why))
     }
 }
 
@@ -152,6 +149,15 @@ pub async fn list(kit: &Kit) -> Result<Vec<Group>, sqlx::Error> {
             members: members.cast_unsigned(),
         })
         .collect())
+}
+
+/// Every group's id and key, by id.
+///
+/// # Errors
+/// When the database fails.
+pub async fn keys(connection: &mut AnyConnection) -> Result<Vec<(GroupId, String)>, sqlx::Error> {
+    let rows: Vec<(i64, String)> = sqlx::query_as(KEYS).fetch_all(connection).await?;
+    Ok(rows.into_iter().map(|(id, key)| (GroupId(id.cast_unsigned()), key)).collect())
 }
 
 /// Every group's id, ascending, for a policy.

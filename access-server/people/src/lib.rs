@@ -22,6 +22,7 @@ mod seal;
 mod sought;
 #[cfg(feature = "testing")]
 pub mod testing;
+pub mod text;
 pub mod word;
 
 pub use error::PeopleError;

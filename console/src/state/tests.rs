@@ -103,6 +103,14 @@ fn a_trouble_of_the_server_stands_in_the_answer() {
 }
 
 #[test]
+fn while_no_policy_can_be_put_in_force_a_withdrawn_right_is_said_to_open_doors() {
+    for trouble in [Trouble::PolicyFaulty, Trouble::PolicyUnpublished] {
+        let html = drawn(&all_well(), &[trouble]);
+        assert!(answer(&html).contains("withdrawn right"), "{html}");
+    }
+}
+
+#[test]
 fn a_silent_controller_is_one_matter_and_nothing_it_said_is_drawn_as_now() {
     let doors = vec![door(1, Lock::Locked, &["forced"]), door(2, Lock::Released, &[])];
     let html = drawn(&heard(STALE_AFTER + 1, doors, vec![board(1, true)]), &[]);

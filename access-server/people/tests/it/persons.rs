@@ -117,7 +117,10 @@ async fn a_wrong_field_is_named_and_changes_nothing() {
         let cases = [
             ("key", Particulars { key: "two words".into(), ..good.clone() }),
             ("name", Particulars { name: " ".into(), ..good.clone() }),
+            ("name", Particulars { name: "\u{200b}".into(), ..good.clone() }),
+            ("latin", Particulars { latin: "\u{202e}gnp".into(), ..good.clone() }),
             ("department", Particulars { department: "a\nb".into(), ..good.clone() }),
+            ("groups", Particulars { groups: (1..=1001).map(GroupId).collect(), ..good.clone() }),
             ("clearance", Particulars { clearance: 8, ..good.clone() }),
             (
                 "valid_until",
@@ -181,5 +184,50 @@ async fn a_policy_knows_everybody_with_groups_and_consent() {
         let seen: Vec<_> =
             everybody.iter().map(|person| (person.id, person.groups.as_slice(), person.face)).collect();
         assert_eq!(seen, [(ada, &[group][..], FaceConsent::Absent), (bob, &[][..], FaceConsent::Given)]);
+    }
+}
+
+#[tokio::test]
+async fn a_groups_names_are_lines_in_which_something_can_be_seen() {
+    for site in sites(MIGRATIONS).await {
+        let mut tx = site.kit.begin().await.unwrap();
+        let id = group::add(&mut tx, None, &staff()).await.unwrap();
+        let named = |name: &str, latin: &str| GroupName { name: name.into(), latin: latin.into(), ..staff() };
+        for (field, name, latin) in [
+            ("name", "a\0b", ""),
+            ("name", "a\nb", ""),
+            ("name", "\u{1b}[31mA", ""),
+            ("name", "\u{200b}\u{200d}", ""),
+            ("name", "\u{2066}gnp", ""),
+            ("latin", "职员", "a\u{202e}b"),
+        ] {
+            let refused = group::change(&mut tx, None, id, &named(name, latin)).await.unwrap_err();
+            assert_eq!(refused.field(), Some(field), "{name:?} {latin:?}");
+        }
+        assert_eq!(group::get(&mut tx, id).await.unwrap(), Some(staff()));
+    }
+}
+
+/// A policy with a larger row would not be published, and nothing that is withdrawn later either.
+#[tokio::test]
+async fn a_person_is_in_no_more_groups_than_a_policy_holds() {
+    for site in sites(MIGRATIONS).await {
+        let mut tx = site.kit.begin().await.unwrap();
+        let mut groups = Vec::new();
+        for at in 0..=1000 {
+            let name = GroupName { key: format!("g{at}"), ..staff() };
+            groups.push(group::add(&mut tx, None, &name).await.unwrap());
+        }
+        let with = |count: usize| Particulars {
+            groups: groups[..count].to_vec(),
+            ..Particulars::named("ada", "Ada")
+        };
+        assert_eq!(person::add(&mut tx, None, &with(1001)).await.unwrap_err().field(), Some("groups"));
+        let ada = person::add(&mut tx, None, &with(1000)).await.unwrap();
+        let seen = person::get(&mut tx, ada).await.unwrap().unwrap().changed_at;
+        let refused = person::change(&mut tx, None, ada, seen, &with(1001)).await.unwrap_err();
+        assert_eq!(refused.field(), Some("groups"));
+        let of_policy = person::for_policy(&mut tx).await.unwrap();
+        assert_eq!(of_policy[0].groups.len(), 1000);
     }
 }
