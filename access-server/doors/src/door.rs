@@ -7,6 +7,7 @@ use domain::policy::{AntiPassback, Combinations, CredentialRule, DoorKind, Egres
 use domain::request::Factors;
 use kit::Tx;
 use kit::auth::OperatorId;
+use people::text;
 use people::word::Word;
 use serde_json::json;
 use sqlx::any::AnyRow;
@@ -56,9 +57,14 @@ pub struct DoorGroup {
     pub doors: Vec<DoorId>,
 }
 
+/// Door, place, schedule, factors.
+type RuleRow = (i64, i64, Option<i64>, i64);
+
 kit::statements! {
     DOORS = "SELECT id, key, name, latin, controller, bus, address, kind, outside, inside, egress, strike_ms, held_after_ms, relock, anti_passback, anti_passback_ms, unrecorded_entry, fire_zone FROM door ORDER BY id";
+    DOOR = "SELECT id, key, name, latin, controller, bus, address, kind, outside, inside, egress, strike_ms, held_after_ms, relock, anti_passback, anti_passback_ms, unrecorded_entry, fire_zone FROM door WHERE id = $1";
     RULES = "SELECT door, place, schedule, factors FROM door_rule ORDER BY door, place, factors";
+    RULES_OF = "SELECT door, place, schedule, factors FROM door_rule WHERE door = $1 ORDER BY place, factors";
     BY_KEY = "SELECT id FROM door WHERE key = $1";
     ADD = "INSERT INTO door (key, name, latin, controller, bus, address, kind, outside, inside, egress, strike_ms, held_after_ms, relock, anti_passback, anti_passback_ms, unrecorded_entry, fire_zone) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17) RETURNING id";
     CHANGE = "UPDATE door SET key = $1, name = $2, latin = $3, controller = $4, bus = $5, address = $6, kind = $7, outside = $8, inside = $9, egress = $10, strike_ms = $11, held_after_ms = $12, relock = $13, anti_passback = $14, anti_passback_ms = $15, unrecorded_entry = $16, fire_zone = $17 WHERE id = $18 RETURNING id";
@@ -67,7 +73,8 @@ kit::statements! {
     REMOVE = "DELETE FROM door WHERE id = $1";
     GROUPS = "SELECT id, key, name, latin FROM door_group ORDER BY id";
     MEMBERS = "SELECT door_group, door FROM door_group_member ORDER BY door_group, door";
-    GROUP_BY_KEY = "SELECT id FROM door_group WHERE key = $1";
+    MEMBERS_OF = "SELECT door FROM door_group_member WHERE door_group = $1 ORDER BY door";
+    GROUP_BY_KEY = "SELECT id, key, name, latin FROM door_group WHERE key = $1";
     ADD_GROUP = "INSERT INTO door_group (key, name, latin) VALUES ($1, $2, $3) RETURNING id";
     CHANGE_GROUP = "UPDATE door_group SET name = $2, latin = $3 WHERE id = $1";
     CLEAR_MEMBERS = "DELETE FROM door_group_member WHERE door_group = $1";
@@ -104,8 +111,11 @@ impl Door {
         if self.rules.iter().any(|rule| rule.any_of.is_empty()) {
             return Err(DoorsError::field("rules", "a rule asks for no combination"));
         }
-        if self.board.as_ref().is_some_and(|board| board.address > 126) {
-            return Err(DoorsError::field("address", "must be 0 to 126"));
+        if let Some(board) = &self.board {
+            text::name(&board.bus).map_err(|why| DoorsError::field("bus", why))?;
+            if board.address > 126 {
+                return Err(DoorsError::field("address", "must be 0 to 126"));
+            }
         }
         Ok(())
     }
@@ -126,7 +136,18 @@ impl Door {
 /// When the database fails.
 pub async fn list(connection: &mut AnyConnection) -> Result<Vec<(DoorId, Door)>, sqlx::Error> {
     let rows = sqlx::query(DOORS).fetch_all(&mut *connection).await?;
-    let rules: Vec<(i64, i64, Option<i64>, i64)> = sqlx::query_as(RULES).fetch_all(connection).await?;
+    let rules = sqlx::query_as(RULES).fetch_all(connection).await?;
+    together(&rows, rules)
+}
+
+async fn get(connection: &mut AnyConnection, id: i64) -> Result<Option<Door>, sqlx::Error> {
+    let rows = sqlx::query(DOOR).bind(id).fetch_all(&mut *connection).await?;
+    let rules = sqlx::query_as(RULES_OF).bind(id).fetch_all(connection).await?;
+    Ok(together(&rows, rules)?.pop().map(|(_, door)| door))
+}
+
+/// Doors with their rules; both ascend by door.
+fn together(rows: &[AnyRow], rules: Vec<RuleRow>) -> Result<Vec<(DoorId, Door)>, sqlx::Error> {
     let mut doors = rows.iter().map(read).collect::<Result<Vec<_>, _>>()?;
     let mut last = None;
     for (door, place, schedule, factors) in rules {
@@ -158,11 +179,10 @@ pub async fn put(tx: &mut Tx, by: Option<OperatorId>, new: &Door) -> Result<(Doo
     let new = new.clone().in_order();
     let known: Option<(i64,)> =
         sqlx::query_as(BY_KEY).bind(new.label.key.as_str()).fetch_optional(&mut **tx).await?;
-    if let Some((id,)) = known {
-        let all = list(tx).await?;
-        if all.iter().any(|(known, old)| known.0 == id.cast_unsigned() && *old == new) {
-            return Ok((DoorId(id.cast_unsigned()), Put::Same));
-        }
+    if let Some((id,)) = known
+        && get(tx, id).await?.as_ref() == Some(&new)
+    {
+        return Ok((DoorId(id.cast_unsigned()), Put::Same));
     }
     let (anti_passback, timed) = match new.anti_passback {
         AntiPassback::Off => ("off", Duration::ZERO),
@@ -248,11 +268,13 @@ pub async fn put_group(
     let mut new = new.clone();
     new.doors.sort_unstable();
     new.doors.dedup();
-    let known: Option<(i64,)> =
+    let known: Option<(i64, String, String, String)> =
         sqlx::query_as(GROUP_BY_KEY).bind(new.label.key.as_str()).fetch_optional(&mut **tx).await?;
     let (id, put) = match known {
-        Some((id,)) => {
-            if groups(tx).await?.iter().any(|(known, old)| *known == id.cast_unsigned() && *old == new) {
+        Some((id, key, name, latin)) => {
+            let doors: Vec<(i64,)> = sqlx::query_as(MEMBERS_OF).bind(id).fetch_all(&mut **tx).await?;
+            let doors = doors.into_iter().map(|(door,)| DoorId(door.cast_unsigned())).collect();
+            if (DoorGroup { label: Label { key, name, latin }, doors }) == new {
                 return Ok((id.cast_unsigned(), Put::Same));
             }
             let change = sqlx::query(CHANGE_GROUP).bind(id).bind(new.label.name.as_str());

@@ -25,12 +25,18 @@ pub struct Level {
     pub schedule: ScheduleId,
 }
 
+/// Id, key, name, name in Latin letters, schedule.
+type Row = (i64, String, String, String, i64);
+
 kit::statements! {
     LEVELS = "SELECT id, key, name, latin, schedule FROM level ORDER BY id";
     OF_GROUPS = "SELECT level, person_group FROM level_group ORDER BY level, person_group";
     OF_DOORS = "SELECT level, door FROM level_door ORDER BY level, door";
     OF_DOOR_GROUPS = "SELECT level, door_group FROM level_door_group ORDER BY level, door_group";
-    BY_KEY = "SELECT id FROM level WHERE key = $1";
+    GROUPS_OF = "SELECT level, person_group FROM level_group WHERE level = $1 ORDER BY person_group";
+    DOORS_OF = "SELECT level, door FROM level_door WHERE level = $1 ORDER BY door";
+    DOOR_GROUPS_OF = "SELECT level, door_group FROM level_door_group WHERE level = $1 ORDER BY door_group";
+    BY_KEY = "SELECT id, key, name, latin, schedule FROM level WHERE key = $1";
     ADD = "INSERT INTO level (key, name, latin, schedule) VALUES ($1, $2, $3, $4) RETURNING id";
     CHANGE = "UPDATE level SET name = $2, latin = $3, schedule = $4 WHERE id = $1";
     CLEAR_GROUPS = "DELETE FROM level_group WHERE level = $1";
@@ -47,24 +53,37 @@ kit::statements! {
 /// # Errors
 /// When the database fails.
 pub async fn list(connection: &mut AnyConnection) -> Result<Vec<(LevelId, Level)>, sqlx::Error> {
-    let rows: Vec<(i64, String, String, String, i64)> =
-        sqlx::query_as(LEVELS).fetch_all(&mut *connection).await?;
+    let rows: Vec<Row> = sqlx::query_as(LEVELS).fetch_all(&mut *connection).await?;
     let groups: Vec<(i64, i64)> = sqlx::query_as(OF_GROUPS).fetch_all(&mut *connection).await?;
     let doors: Vec<(i64, i64)> = sqlx::query_as(OF_DOORS).fetch_all(&mut *connection).await?;
     let door_groups: Vec<(i64, i64)> = sqlx::query_as(OF_DOOR_GROUPS).fetch_all(connection).await?;
-    Ok(rows
-        .into_iter()
-        .map(|(id, key, name, latin, schedule)| {
-            let level = Level {
-                label: Label { key, name, latin },
-                groups: of(&groups, id).map(GroupId).collect(),
-                doors: of(&doors, id).map(DoorId).collect(),
-                door_groups: of(&door_groups, id).collect(),
-                schedule: ScheduleId(schedule.cast_unsigned()),
-            };
-            (LevelId(id.cast_unsigned()), level)
-        })
-        .collect())
+    Ok(rows.into_iter().map(|row| together(row, &groups, &doors, &door_groups)).collect())
+}
+
+async fn by_key(connection: &mut AnyConnection, key: &str) -> Result<Option<(LevelId, Level)>, sqlx::Error> {
+    let row: Option<Row> = sqlx::query_as(BY_KEY).bind(key).fetch_optional(&mut *connection).await?;
+    let Some(row) = row else { return Ok(None) };
+    let groups: Vec<(i64, i64)> = sqlx::query_as(GROUPS_OF).bind(row.0).fetch_all(&mut *connection).await?;
+    let doors: Vec<(i64, i64)> = sqlx::query_as(DOORS_OF).bind(row.0).fetch_all(&mut *connection).await?;
+    let door_groups: Vec<(i64, i64)> =
+        sqlx::query_as(DOOR_GROUPS_OF).bind(row.0).fetch_all(connection).await?;
+    Ok(Some(together(row, &groups, &doors, &door_groups)))
+}
+
+fn together(
+    (id, key, name, latin, schedule): Row,
+    groups: &[(i64, i64)],
+    doors: &[(i64, i64)],
+    door_groups: &[(i64, i64)],
+) -> (LevelId, Level) {
+    let level = Level {
+        label: Label { key, name, latin },
+        groups: of(groups, id).map(GroupId).collect(),
+        doors: of(doors, id).map(DoorId).collect(),
+        door_groups: of(door_groups, id).collect(),
+        schedule: ScheduleId(schedule.cast_unsigned()),
+    };
+    (LevelId(id.cast_unsigned()), level)
 }
 
 /// Puts a level in place, found by its key.
@@ -78,13 +97,10 @@ pub async fn put(tx: &mut Tx, by: Option<OperatorId>, new: &Level) -> Result<(Le
     ascending(&mut new.doors);
     ascending(&mut new.door_groups);
     let no_schedule = || DoorsError::field("schedule", "there is no such schedule");
-    let known: Option<(i64,)> =
-        sqlx::query_as(BY_KEY).bind(new.label.key.as_str()).fetch_optional(&mut **tx).await?;
-    let (id, put) = match known {
-        Some((id,)) => {
-            if list(tx).await?.iter().any(|(known, old)| known.0 == id.cast_unsigned() && *old == new) {
-                return Ok((LevelId(id.cast_unsigned()), Put::Same));
-            }
+    let (id, put) = match by_key(tx, &new.label.key).await? {
+        Some((id, old)) if old == new => return Ok((id, Put::Same)),
+        Some((id, _)) => {
+            let id = row_id(id.0);
             let change =
                 sqlx::query(CHANGE).bind(id).bind(new.label.name.as_str()).bind(new.label.latin.as_str());
             let change = change.bind(row_id(new.schedule.0)).execute(&mut **tx).await;
@@ -125,7 +141,9 @@ pub async fn remove(tx: &mut Tx, by: Option<OperatorId>, id: LevelId) -> Result<
 }
 
 fn of(pairs: &[(i64, i64)], level: i64) -> impl Iterator<Item = u64> {
-    pairs.iter().filter(move |(id, _)| *id == level).map(|(_, member)| member.cast_unsigned())
+    // They ascend by level.
+    let first = pairs.partition_point(|(id, _)| *id < level);
+    pairs[first..].iter().take_while(move |(id, _)| *id == level).map(|(_, member)| member.cast_unsigned())
 }
 
 fn ascending<I: Ord>(ids: &mut Vec<I>) {

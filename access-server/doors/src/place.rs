@@ -1,6 +1,5 @@
 //! The site, its areas, controllers and fire zones.
 
-use std::collections::BTreeMap;
 use std::time::Duration;
 
 use domain::ids::{AreaId, ControllerId, FireZoneId};
@@ -60,6 +59,7 @@ kit::statements! {
     AREAS = "SELECT id, key, name, latin, kind, parent FROM area ORDER BY id";
     AREA_BY_KEY = "SELECT id, key, name, latin, kind, parent FROM area WHERE key = $1";
     ADD_AREA = "INSERT INTO area (key, name, latin, kind, parent) VALUES ($1, $2, $3, $4, $5) RETURNING id";
+    AROUND = "WITH RECURSIVE around (id, steps) AS (SELECT parent, 1 FROM area WHERE id = $1 UNION SELECT a.parent, r.steps + 1 FROM area a JOIN around r ON a.id = r.id WHERE r.steps < 64) SELECT id FROM around WHERE id IS NOT NULL";
     CHANGE_AREA = "UPDATE area SET name = $2, latin = $3, kind = $4, parent = $5 WHERE id = $1";
     REMOVE_AREA = "DELETE FROM area WHERE id = $1";
     CONTROLLERS = "SELECT id, key, name, latin FROM controller ORDER BY id";
@@ -198,9 +198,12 @@ pub async fn put_area(tx: &mut Tx, by: Option<OperatorId>, new: &Area) -> Result
     let parent = new.parent.map(|parent| row_id(parent.0));
     let (id, put) = match old {
         Some((id, old)) if old == *new => return Ok((id, Put::Same)),
-        Some((id, _)) => {
-            if lies_within(tx, new.parent, id).await? {
-                return Err(DoorsError::field("parent", "the area would lie within itself"));
+        Some((id, old)) => {
+            if old.parent != new.parent && lies_within(tx, new.parent, id).await? {
+                return Err(DoorsError::field(
+                    "parent",
+                    "the area would lie within itself, or in more than 64 others",
+                ));
             }
             sqlx::query(CHANGE_AREA)
                 .bind(row_id(id.0))
@@ -230,19 +233,15 @@ pub async fn put_area(tx: &mut Tx, by: Option<OperatorId>, new: &Area) -> Result
     Ok((id, put))
 }
 
-/// Whether the way up from an area leads through another.
-async fn lies_within(tx: &mut Tx, mut area: Option<AreaId>, within: AreaId) -> Result<bool, sqlx::Error> {
-    let parents: BTreeMap<AreaId, Option<AreaId>> =
-        areas(tx).await?.into_iter().map(|(id, area)| (id, area.parent)).collect();
-    // No way up is longer than there are areas.
-    for _ in 0..=parents.len() {
-        match area {
-            Some(id) if id == within => return Ok(true),
-            Some(id) => area = parents.get(&id).copied().flatten(),
-            None => return Ok(false),
-        }
-    }
-    Ok(true)
+/// Areas around one that is moved at most.
+const DEEPEST: usize = 64;
+
+/// Whether the way up from an area leads through another, or is longer than [`DEEPEST`].
+async fn lies_within(tx: &mut Tx, area: Option<AreaId>, within: AreaId) -> Result<bool, sqlx::Error> {
+    let Some(area) = area else { return Ok(false) };
+    let around: Vec<(i64,)> = sqlx::query_as(AROUND).bind(row_id(area.0)).fetch_all(&mut **tx).await?;
+    let found = around.iter().any(|(id,)| id.cast_unsigned() == within.0);
+    Ok(area == within || found || around.len() >= DEEPEST)
 }
 
 /// Removes an area.

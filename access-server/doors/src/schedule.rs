@@ -6,12 +6,12 @@ use domain::schedule::{Calendar, DayKind, Days, Span, Window};
 use kit::Tx;
 use kit::auth::OperatorId;
 use people::word::Word;
-use people::words;
+use people::{text, words};
 use serde_json::json;
 use sqlx::AnyConnection;
 
 use crate::error::{DoorsError, on_constraint};
-use crate::label::{Label, Put};
+use crate::label::{Label, Put, row_id};
 use crate::place::removed;
 
 /// When something applies.
@@ -49,9 +49,20 @@ pub struct CalendarDay {
     pub name: String,
 }
 
+/// Day, kind, name.
+type DayRow = (i64, String, String);
+/// Id, key, name, name in Latin letters.
+type Row = (i64, String, String, String);
+/// Schedule, days, opening, closing.
+type WindowRow = (i64, i64, i64, i64);
+/// Schedule, day, opening, closing.
+type ExceptionRow = (i64, i64, Option<i64>, Option<i64>);
+
 kit::statements! {
     SCHEDULES = "SELECT id, key, name, latin FROM schedule ORDER BY id";
-    BY_KEY = "SELECT id FROM schedule WHERE key = $1";
+    BY_KEY = "SELECT id, key, name, latin FROM schedule WHERE key = $1";
+    WINDOWS_OF = "SELECT schedule, days, opens, closes FROM schedule_window WHERE schedule = $1 ORDER BY place";
+    EXCEPTIONS_OF = "SELECT schedule, day, opens, closes FROM schedule_exception WHERE schedule = $1 ORDER BY day, place";
     WINDOWS = "SELECT schedule, days, opens, closes FROM schedule_window ORDER BY schedule, place";
     EXCEPTIONS = "SELECT schedule, day, opens, closes FROM schedule_exception ORDER BY schedule, day, place";
     ADD = "INSERT INTO schedule (key, name, latin) VALUES ($1, $2, $3) RETURNING id";
@@ -62,6 +73,7 @@ kit::statements! {
     ADD_WINDOW = "INSERT INTO schedule_window (schedule, place, days, opens, closes) VALUES ($1, $2, $3, $4, $5)";
     ADD_EXCEPTION = "INSERT INTO schedule_exception (schedule, day, place, opens, closes) VALUES ($1, $2, $3, $4, $5)";
     DAYS = "SELECT day, kind, name FROM calendar_day ORDER BY day";
+    DAY = "SELECT day, kind, name FROM calendar_day WHERE day = $1";
     PUT_DAY = "INSERT INTO calendar_day (day, kind, name) VALUES ($1, $2, $3) ON CONFLICT (day) DO UPDATE SET kind = excluded.kind, name = excluded.name";
     REMOVE_DAY = "DELETE FROM calendar_day WHERE day = $1";
 }
@@ -71,11 +83,29 @@ kit::statements! {
 /// # Errors
 /// When the database fails.
 pub async fn list(connection: &mut AnyConnection) -> Result<Vec<(ScheduleId, Schedule)>, sqlx::Error> {
-    let rows: Vec<(i64, String, String, String)> =
-        sqlx::query_as(SCHEDULES).fetch_all(&mut *connection).await?;
-    let windows: Vec<(i64, i64, i64, i64)> = sqlx::query_as(WINDOWS).fetch_all(&mut *connection).await?;
-    let exceptions: Vec<(i64, i64, Option<i64>, Option<i64>)> =
-        sqlx::query_as(EXCEPTIONS).fetch_all(&mut *connection).await?;
+    let rows = sqlx::query_as(SCHEDULES).fetch_all(&mut *connection).await?;
+    let windows = sqlx::query_as(WINDOWS).fetch_all(&mut *connection).await?;
+    let exceptions = sqlx::query_as(EXCEPTIONS).fetch_all(connection).await?;
+    together(rows, windows, exceptions)
+}
+
+async fn by_key(
+    connection: &mut AnyConnection,
+    key: &str,
+) -> Result<Option<(ScheduleId, Schedule)>, sqlx::Error> {
+    let row: Option<Row> = sqlx::query_as(BY_KEY).bind(key).fetch_optional(&mut *connection).await?;
+    let Some(row) = row else { return Ok(None) };
+    let windows = sqlx::query_as(WINDOWS_OF).bind(row.0).fetch_all(&mut *connection).await?;
+    let exceptions = sqlx::query_as(EXCEPTIONS_OF).bind(row.0).fetch_all(connection).await?;
+    Ok(together(vec![row], windows, exceptions)?.pop())
+}
+
+/// Schedules with what belongs to them; all ascend by schedule.
+fn together(
+    rows: Vec<Row>,
+    windows: Vec<WindowRow>,
+    exceptions: Vec<ExceptionRow>,
+) -> Result<Vec<(ScheduleId, Schedule)>, sqlx::Error> {
     let mut schedules: Vec<(ScheduleId, Schedule)> = rows
         .into_iter()
         .map(|(id, key, name, latin)| {
@@ -123,14 +153,10 @@ pub async fn put(
     if !new.exceptions.is_sorted_by(|a, b| a.0 < b.0) {
         return Err(DoorsError::field("exceptions", "dates must ascend, each once"));
     }
-    let known: Option<(i64,)> =
-        sqlx::query_as(BY_KEY).bind(new.label.key.as_str()).fetch_optional(&mut **tx).await?;
-    let (id, put) = match known {
-        Some((id,)) => {
-            let all = list(tx).await?;
-            if all.iter().any(|(known, old)| known.0 == id.cast_unsigned() && old == new) {
-                return Ok((ScheduleId(id.cast_unsigned()), Put::Same));
-            }
+    let (id, put) = match by_key(tx, &new.label.key).await? {
+        Some((id, old)) if old == *new => return Ok((id, Put::Same)),
+        Some((id, _)) => {
+            let id = row_id(id.0);
             let change = sqlx::query(CHANGE).bind(id).bind(new.label.name.as_str());
             change.bind(new.label.latin.as_str()).execute(&mut **tx).await?;
             sqlx::query(CLEAR_WINDOWS).bind(id).execute(&mut **tx).await?;
@@ -176,13 +202,13 @@ pub async fn remove(tx: &mut Tx, by: Option<OperatorId>, id: ScheduleId) -> Resu
 /// # Errors
 /// When the database fails.
 pub async fn calendar_days(connection: &mut AnyConnection) -> Result<Vec<CalendarDay>, sqlx::Error> {
-    let rows: Vec<(i64, String, String)> = sqlx::query_as(DAYS).fetch_all(connection).await?;
-    rows.into_iter()
-        .map(|(day, kind, name)| {
-            let date = Date(i32::try_from(day).map_err(|error| sqlx::Error::Decode(error.into()))?);
-            Ok(CalendarDay { date, kind: Unusual::from_row(&kind)?, name })
-        })
-        .collect()
+    let rows: Vec<DayRow> = sqlx::query_as(DAYS).fetch_all(connection).await?;
+    rows.into_iter().map(calendar_day).collect()
+}
+
+fn calendar_day((day, kind, name): DayRow) -> Result<CalendarDay, sqlx::Error> {
+    let date = Date(i32::try_from(day).map_err(|error| sqlx::Error::Decode(error.into()))?);
+    Ok(CalendarDay { date, kind: Unusual::from_row(&kind)?, name })
 }
 
 /// Puts an unusual day in place of what was there on that date.
@@ -190,7 +216,10 @@ pub async fn calendar_days(connection: &mut AnyConnection) -> Result<Vec<Calenda
 /// # Errors
 /// When the database fails.
 pub async fn put_day(tx: &mut Tx, by: Option<OperatorId>, new: &CalendarDay) -> Result<Put, DoorsError> {
-    let old = calendar_days(tx).await?.into_iter().find(|day| day.date == new.date);
+    text::line(&new.name).map_err(|why| DoorsError::field("name", why))?;
+    let old: Option<DayRow> =
+        sqlx::query_as(DAY).bind(i64::from(new.date.0)).fetch_optional(&mut **tx).await?;
+    let old = old.map(calendar_day).transpose()?;
     if old.as_ref() == Some(new) {
         return Ok(Put::Same);
     }

@@ -1,7 +1,5 @@
 //! Doing what a file says, in one transaction.
 
-use std::collections::{HashMap, HashSet};
-use std::fmt;
 use std::time::Duration;
 
 use domain::ids::{AreaId, ControllerId, DoorId, FireZoneId, GroupId, ScheduleId};
@@ -9,95 +7,44 @@ use domain::policy::{AntiPassback, CredentialRule, DoorKind, Egress, EntryRule, 
 use domain::request::{Factors, Score};
 use domain::schedule::{Days, Window};
 use jiff::tz::TimeZone;
-use kit::auth::OperatorId;
 use kit::{Kit, Tx};
-use people::PeopleError;
 use people::group::{self, GroupName};
-use people::word::Word;
-use sqlx::Executor;
 
 use super::file::{self, File, Text, holidays};
 use super::persons::{self, Looked};
-use super::text::{DAY_WORDS, date, days, factors, line_at, line_of_field, span};
-use super::{Options, Photos, Report, Wrong};
+use super::run::{Ids, Run, Stop};
+use super::text::{DAY_WORDS, Lines, date, days, factors, span};
+use super::wrongs::Wrongs;
+use super::{Options, Report, Wrong};
 use crate::door::{Board, Door, DoorGroup};
 use crate::error::DoorsError;
 use crate::label::{Label, Put};
 use crate::level::Level;
-use crate::place::{self, Area, AreaKind, LONGEST, Site, USUAL_RULES, USUAL_ZONE};
+use crate::place::{self, Area, AreaKind, Site, USUAL_RULES, USUAL_ZONE};
 use crate::policy::objections;
 use crate::schedule::{self, CalendarDay, Schedule, Unusual};
 use crate::{door, level};
-
-/// What became of one thing.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Done {
-    /// It was not there.
-    Created,
-    /// It was there, otherwise.
-    Changed,
-    /// It was there just so.
-    Same,
-    /// It was left out because photographs were.
-    LeftOut,
-    /// It was left out because the person has withdrawn their consent since.
-    Withdrawn,
-}
-
-/// One thing in the file and what became of it.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Line {
-    /// The line, from 1.
-    pub line: usize,
-    /// What, as `door main`.
-    pub what: String,
-    /// What became of it.
-    pub done: Done,
-}
-
-/// The database failed: nothing more can be found out.
-pub(super) struct Stop(pub(super) sqlx::Error);
 
 pub(super) enum ApplyError {
     Wrong(Vec<Wrong>),
     Database(sqlx::Error),
 }
 
-/// An import under way.
-pub(super) struct Run<'t> {
-    pub(super) by: Option<OperatorId>,
-    pub(super) leaves_photos_out: bool,
-    pub(super) wrong: Vec<Wrong>,
-    text: &'t str,
-    lines: Vec<Line>,
-    /// Things that name one that was refused: their own refusal is only its consequence.
-    consequences: HashSet<String>,
-}
-
-type Ids = HashMap<String, u64>;
-
-/// Fields that name other things: refused when what they name was.
-const NAMING: [&str; 7] = ["door", "rules", "parent", "groups", "doors", "door_groups", "schedule"];
-
-/// Does all of it; keeps it when nothing is wrong and it is no dry run.
+/// Does all of it; keeps it when nothing is wrong and it is no dry run. `wrong` is what the file showed by itself.
 pub(super) async fn apply(
     kit: &Kit,
     file: &File,
-    text: &str,
+    lines: &Lines<'_>,
+    wrong: Wrongs,
     looked: &Looked,
     options: &Options<'_>,
 ) -> Result<Report, ApplyError> {
-    let leaves_photos_out = matches!(options.photos, Photos::LeaveOut);
-    let mut run = Run {
-        by: options.by,
-        leaves_photos_out,
-        wrong: Vec::new(),
-        text,
-        lines: Vec::new(),
-        consequences: HashSet::new(),
-    };
+    let mut run = Run::new(options, lines, wrong);
     let mut tx = kit.begin().await.map_err(ApplyError::Database)?;
-    all(&mut run, &mut tx, file, looked).await.map_err(|Stop(error)| ApplyError::Database(error))?;
+    match all(&mut run, &mut tx, file, looked).await {
+        Ok(()) | Err(Stop::Enough) => {}
+        Err(Stop::Database(error)) => return Err(ApplyError::Database(error)),
+    }
     if run.wrong.is_empty() {
         // What could not be put in force would keep every later change, a withdrawn right too, from being so.
         for why in objections(&mut tx).await.map_err(ApplyError::Database)? {
@@ -105,13 +52,12 @@ pub(super) async fn apply(
         }
     }
     if !run.wrong.is_empty() {
-        run.wrong.sort_by_key(|wrong| wrong.line);
-        return Err(ApplyError::Wrong(run.wrong));
+        return Err(ApplyError::Wrong(run.wrong.listed()));
     }
     if !options.dry_run {
         tx.commit().await.map_err(ApplyError::Database)?;
     }
-    Ok(Report { lines: run.lines, kept: !options.dry_run })
+    Ok(Report { lines: run.report, kept: !options.dry_run })
 }
 
 async fn all(run: &mut Run<'_>, tx: &mut Tx, file: &File, looked: &Looked) -> Result<(), Stop> {
@@ -122,7 +68,7 @@ async fn all(run: &mut Run<'_>, tx: &mut Tx, file: &File, looked: &Looked) -> Re
     for entry in &file.controller {
         let label = label(&entry.key, &entry.name, &entry.latin);
         run.begin(tx).await?;
-        let put = place::put_controller(tx, run.by, ControllerId(entry.number), &label).await;
+        let put = place::put_controller(tx, run.by, ControllerId(*entry.number.get_ref()), &label).await;
         run.put(tx, "controller", &entry.key, put).await?;
     }
     let areas = put_areas(run, tx, &file.area).await?;
@@ -381,12 +327,7 @@ fn anti_passback(run: &mut Run<'_>, what: &str, entry: &file::Door) -> AntiPassb
 }
 
 async fn put_groups(run: &mut Run<'_>, tx: &mut Tx, entries: &[file::Named]) -> Result<Ids, Stop> {
-    let mut groups = Ids::new();
-    for id in group::for_policy(tx).await? {
-        if let Some(name) = group::get(tx, id).await? {
-            groups.insert(name.key, id.0);
-        }
-    }
+    let mut groups: Ids = group::keys(tx).await?.into_iter().map(|(id, key)| (key, id.0)).collect();
     for entry in entries {
         let key = entry.key.get_ref();
         let name = GroupName { key: key.clone(), name: entry.name.clone(), latin: entry.latin.clone() };
@@ -401,212 +342,15 @@ async fn put_groups(run: &mut Run<'_>, tx: &mut Tx, entries: &[file::Named]) -> 
     Ok(groups)
 }
 
-/// A refusal of a command, whoever gave it.
-pub(super) trait Refusal: Sized {
-    /// Field, stable kind and words; or the database's own failure.
-    fn words(self) -> Result<(Option<&'static str>, &'static str, String), sqlx::Error>;
-}
-
-impl Refusal for DoorsError {
-    fn words(self) -> Result<(Option<&'static str>, &'static str, String), sqlx::Error> {
-        let (code, words) = (self.code(), self.to_string());
-        match self {
-            Self::Database(error) => Err(error),
-            Self::Field { field, .. } => Ok((Some(field), code, words)),
-            Self::Unknown(_) | Self::InUse(_) => Ok((None, code, words)),
-        }
-    }
-}
-
-impl Refusal for PeopleError {
-    fn words(self) -> Result<(Option<&'static str>, &'static str, String), sqlx::Error> {
-        let (field, code, words) = (self.field(), self.code(), self.to_string());
-        match self {
-            Self::Database(error) => Err(error),
-            Self::Unknown(_)
-            | Self::Field { .. }
-            | Self::Taken(_)
-            | Self::Stale(_)
-            | Self::NoConsent
-            | Self::Enrolment(_)
-            | Self::Sealed => Ok((field, code, words)),
-        }
-    }
-}
-
-impl Run<'_> {
-    pub(super) fn line(&self, text: &Text) -> usize {
-        self.line_of(text.span().start)
-    }
-
-    pub(super) fn line_of(&self, byte: usize) -> usize {
-        line_at(self.text, byte)
-    }
-
-    pub(super) fn wrong_at(&mut self, line: usize, what: &str, code: &'static str, why: String) {
-        self.wrong.push(Wrong { line, what: what.to_owned(), code, why });
-    }
-
-    /// Notes a name that stands for nothing.
-    fn unknown(&mut self, what: &str, kind: &str, name: &Text) -> u64 {
-        let why = format!("there is no {kind} {:?}", name.get_ref());
-        self.wrong_at(self.line(name), what, "unknown-name", why);
-        0
-    }
-
-    /// The id behind a name; 0, which is nobody's, when there is none.
-    fn name(&mut self, what: &str, kind: &str, name: &Text, ids: &Ids) -> u64 {
-        let id = ids.get(name.get_ref()).copied().unwrap_or_else(|| self.unknown(what, kind, name));
-        if id == 0 {
-            self.consequences.insert(what.to_owned());
-        }
-        id
-    }
-
-    pub(super) fn names(&mut self, what: &str, kind: &str, names: &[Text], ids: &Ids) -> Vec<u64> {
-        names.iter().map(|name| self.name(what, kind, name, ids)).collect()
-    }
-
-    /// The value of a word, or the usual one where none is written.
-    pub(super) fn word<W: Word>(&mut self, what: &str, word: Option<&Text>, usual: W) -> W {
-        let Some(text) = word else { return usual };
-        W::parse(text.get_ref()).unwrap_or_else(|| {
-            let why = format!("{:?} is none of {}", text.get_ref(), W::words());
-            self.wrong_at(self.line(text), what, "field", why);
-            usual
-        })
-    }
-
-    /// A number from 0 to `most`; `None` where none is written, or none that can be taken.
-    fn number(&mut self, line: usize, what: &str, field: &str, value: Option<f64>, most: f64) -> Option<f64> {
-        let value = value?;
-        // Written so that what is no number is out of range too.
-        if (0.0..=most).contains(&value) {
-            return Some(value);
-        }
-        let line = line_of_field(self.text, line, field);
-        self.wrong_at(line, what, "field", format!("{field}: must be 0 to {most}"));
-        None
-    }
-
-    fn seconds(&mut self, line: usize, what: &str, field: &str, value: Option<f64>) -> Option<Duration> {
-        self.number(line, what, field, value, LONGEST.as_secs_f64()).map(Duration::from_secs_f64)
-    }
-
-    pub(super) fn done(&mut self, line: usize, what: &str, done: impl Into<Done>) {
-        self.lines.push(Line { line, what: what.to_owned(), done: done.into() });
-    }
-
-    /// Before one thing: a refusal of it must not spoil the transaction for the next, so that every fault is found.
-    pub(super) async fn begin(&self, tx: &mut Tx) -> Result<(), Stop> {
-        Ok(tx.execute("SAVEPOINT thing").await.map(drop)?)
-    }
-
-    pub(super) async fn end(&self, tx: &mut Tx) -> Result<(), Stop> {
-        Ok(tx.execute("RELEASE SAVEPOINT thing").await.map(drop)?)
-    }
-
-    /// Notes a refusal. From here on nothing will be kept; the journal's records of this transaction go with it.
-    pub(super) async fn refused(
-        &mut self,
-        tx: &mut Tx,
-        line: usize,
-        what: &str,
-        refusal: impl Refusal,
-    ) -> Result<(), Stop> {
-        let (field, code, why) = refusal.words()?;
-        let line = field.map_or(line, |field| line_of_field(self.text, line, field));
-        let told = self.wrong.iter().any(|wrong| wrong.what == what);
-        let consequence =
-            self.consequences.contains(what) && field.is_some_and(|field| NAMING.contains(&field));
-        if !told && !consequence {
-            self.wrong_at(line, what, code, why);
-        }
-        tx.execute("ROLLBACK TO SAVEPOINT thing").await?;
-        self.end(tx).await
-    }
-
-    pub(super) async fn settle<R: Refusal>(
-        &mut self,
-        tx: &mut Tx,
-        line: usize,
-        what: &str,
-        put: Result<Put, R>,
-    ) -> Result<(), Stop> {
-        match put {
-            Ok(put) => {
-                self.done(line, what, put);
-                self.end(tx).await
-            }
-            Err(refusal) => self.refused(tx, line, what, refusal).await,
-        }
-    }
-
-    async fn put<R: Refusal>(
-        &mut self,
-        tx: &mut Tx,
-        kind: &str,
-        key: &Text,
-        put: Result<Put, R>,
-    ) -> Result<(), Stop> {
-        let (line, what) = (self.line(key), format!("{kind} {}", key.get_ref()));
-        self.settle(tx, line, &what, put).await
-    }
-
-    /// Also remembers the id, so that what follows can name the thing. One that was refused is known by name too: who
-    /// names it is not to blame.
-    async fn put_named<R: Refusal>(
-        &mut self,
-        tx: &mut Tx,
-        kind: &str,
-        key: &Text,
-        put: Result<(u64, Put), R>,
-        ids: &mut Ids,
-    ) -> Result<(), Stop> {
-        let id = put.as_ref().map_or(0, |(id, _)| *id);
-        ids.insert(key.get_ref().clone(), id);
-        self.put(tx, kind, key, put.map(|(_, put)| put)).await
-    }
-}
-
-impl From<Put> for Done {
-    fn from(put: Put) -> Self {
-        match put {
-            Put::Created => Self::Created,
-            Put::Changed => Self::Changed,
-            Put::Same => Self::Same,
-        }
-    }
-}
-
-impl From<sqlx::Error> for Stop {
-    fn from(error: sqlx::Error) -> Self {
-        Self(error)
-    }
-}
-
-impl fmt::Display for Line {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let done = match self.done {
-            Done::Created => "created",
-            Done::Changed => "changed",
-            Done::Same => "as it was",
-            Done::LeftOut => "left out",
-            Done::Withdrawn => "left out: consent was withdrawn since",
-        };
-        write!(f, "{}: {}: {done}", self.line, self.what)
-    }
-}
-
-fn label(key: &Text, name: &str, latin: &str) -> Label {
+pub(super) fn label(key: &Text, name: &str, latin: &str) -> Label {
     Label { key: key.get_ref().clone(), name: name.to_owned(), latin: latin.to_owned() }
 }
 
 fn stop(error: DoorsError) -> Stop {
     match error {
-        DoorsError::Database(error) => Stop(error),
+        DoorsError::Database(error) => Stop::Database(error),
         DoorsError::Unknown(_) | DoorsError::Field { .. } | DoorsError::InUse(_) => {
-            Stop(sqlx::Error::Decode(error.to_string().into()))
+            Stop::Database(sqlx::Error::Decode(error.to_string().into()))
         }
     }
 }

@@ -5,7 +5,7 @@ use toml::Spanned;
 use toml::value::Datetime;
 
 use super::Wrong;
-use super::text::line_at;
+use super::text::Lines;
 
 /// A text whose place in the file is known.
 pub(super) type Text = Spanned<String>;
@@ -53,7 +53,7 @@ tables! {
         #[serde(default)] name: String,
     }
     Controller {
-        number: u64,
+        number: Spanned<u64>,
         key: Text,
         name: String,
         #[serde(default)] latin: String,
@@ -182,9 +182,9 @@ tables! {
 }
 
 /// Reads the form of a file; what it means is looked at later.
-pub(super) fn parse(text: &str) -> Result<File, Wrong> {
+pub(super) fn parse(text: &str, lines: &Lines<'_>) -> Result<File, Wrong> {
     toml::from_str(text).map_err(|error| Wrong {
-        line: error.span().map_or(1, |span| line_at(text, span.start)),
+        line: error.span().map_or(1, |span| lines.at(span.start)),
         what: String::new(),
         code: "form",
         why: safe(error.message()),

@@ -20,9 +20,10 @@ use people::word::Word;
 use toml::Spanned;
 use toml::value::Datetime;
 
-use super::apply::{Done, Run, Stop};
 use super::file::{self, File, Text};
-use super::text::{instant, line_at};
+use super::run::{Done, Run, Stop};
+use super::text::{Lines, instant};
+use super::wrongs::Wrongs;
 use super::{Options, Photos, Wrong};
 use crate::label::Put;
 
@@ -49,18 +50,20 @@ impl From<sqlx::Error> for PhotosError {
 pub(super) async fn photos(
     kit: &Kit,
     file: &File,
-    text: &str,
+    lines: &Lines<'_>,
     folder: &Path,
     options: &Options<'_>,
 ) -> Result<Looked, PhotosError> {
     let Photos::Enrol(embed) = options.photos else { return Ok(Looked::default()) };
     let mut looked = Looked::default();
-    let mut wrong = Vec::new();
+    let mut wrong = Wrongs::default();
     for person in &file.person {
+        if wrong.is_full() {
+            break;
+        }
         let key = person.key.get_ref();
         let mut refuse = |at: &Text, code, why: String| {
-            let line = line_at(text, at.span().start);
-            wrong.push(Wrong { line, what: format!("person {key}"), code, why });
+            wrong.add(lines.at(at.span().start), &format!("person {key}"), code, why);
         };
         if let Some(picture) = &person.picture {
             match find(folder, picture.file.get_ref()).await {
@@ -84,7 +87,7 @@ pub(super) async fn photos(
             Err(refusal) => refuse(&face.photo, refusal.code(), refusal.to_string()),
         }
     }
-    if wrong.is_empty() { Ok(looked) } else { Err(PhotosError::Wrong(wrong)) }
+    if wrong.is_empty() { Ok(looked) } else { Err(PhotosError::Wrong(wrong.listed())) }
 }
 
 /// Whether this very photograph is the one on record.
@@ -131,6 +134,9 @@ pub(super) async fn put_all(
     for entry in &file.person {
         let what = format!("person {}", entry.key.get_ref());
         let line = run.line(&entry.key);
+        if run.wrong.is_full() {
+            return Err(Stop::Enough);
+        }
         let before = run.wrong.len();
         let particulars = particulars(run, &what, entry, zone, groups);
         let carried = carried(run, &what, entry);
@@ -421,13 +427,13 @@ async fn agree(
 
 fn database(error: PeopleError) -> Stop {
     match error {
-        PeopleError::Database(error) => Stop(error),
+        PeopleError::Database(error) => Stop::Database(error),
         PeopleError::Unknown(_)
         | PeopleError::Field { .. }
         | PeopleError::Taken(_)
         | PeopleError::Stale(_)
         | PeopleError::NoConsent
         | PeopleError::Enrolment(_)
-        | PeopleError::Sealed => Stop(sqlx::Error::Decode(error.to_string().into())),
+        | PeopleError::Sealed => Stop::Database(sqlx::Error::Decode(error.to_string().into())),
     }
 }

@@ -8,20 +8,44 @@ use jiff::civil;
 use jiff::tz::TimeZone;
 use toml::value::Datetime;
 
-/// The line of a byte, from 1.
-pub(super) fn line_at(text: &str, byte: usize) -> usize {
-    text.as_bytes()[..byte.min(text.len())].iter().filter(|byte| **byte == b'\n').count() + 1
+/// Lines below a table's key in which a field of it is looked for.
+const TABLE_LINES: usize = 100;
+
+/// Where the lines of a file begin: looked for once, however many things are found at a line.
+pub(super) struct Lines<'t> {
+    text: &'t str,
+    /// The first byte of each line.
+    starts: Vec<usize>,
 }
 
-/// The line of a field below the line where its table's key stands; that line itself when the field is not written.
-pub(super) fn line_of_field(text: &str, from: usize, field: &str) -> usize {
-    let below =
-        text.lines().enumerate().skip(from).take_while(|(_, line)| !line.trim_start().starts_with("[["));
-    let written = |line: &str| {
-        let name = line.split('=').next().unwrap_or_default().trim();
-        name == field || name.strip_prefix(field) == Some("_s")
-    };
-    below.into_iter().find(|(_, line)| written(line)).map_or(from, |(at, _)| at + 1)
+impl<'t> Lines<'t> {
+    pub(super) fn of(text: &'t str) -> Self {
+        #[cfg(test)]
+        tests::PASSES.with(|passes| passes.set(passes.get() + 1));
+        let ends = text.bytes().enumerate().filter(|(_, byte)| *byte == b'\n');
+        Self { text, starts: std::iter::once(0).chain(ends.map(|(at, _)| at + 1)).collect() }
+    }
+
+    /// The line of a byte, from 1.
+    pub(super) fn at(&self, byte: usize) -> usize {
+        self.starts.partition_point(|start| *start <= byte)
+    }
+
+    /// The line of a field below the line where its table's key stands; that line itself when the field is not written.
+    pub(super) fn of_field(&self, from: usize, field: &str) -> usize {
+        let below = self.starts.iter().enumerate().skip(from).take(TABLE_LINES);
+        for (at, start) in below {
+            let line = self.text[*start..].lines().next().unwrap_or_default();
+            if line.trim_start().starts_with("[[") {
+                break;
+            }
+            let name = line.split('=').next().unwrap_or_default().trim();
+            if name == field || name.strip_prefix(field) == Some("_s") {
+                return at + 1;
+            }
+        }
+        from
+    }
 }
 
 /// A day without a time.
@@ -102,7 +126,38 @@ pub(super) fn factors(text: &str) -> Option<Factors> {
 
 #[cfg(test)]
 mod tests {
+    use std::cell::Cell;
+    use std::path::Path;
+
     use super::*;
+    use crate::import::{Options, Photos, import_text};
+
+    thread_local! {
+        /// How often a file's lines were looked for.
+        pub(super) static PASSES: Cell<usize> = const { Cell::new(0) };
+    }
+
+    #[tokio::test]
+    async fn the_lines_of_a_file_are_looked_for_once_however_much_is_wrong() {
+        let kit = kit::testing::sites(&[people::MIGRATIONS, crate::MIGRATIONS].concat()).await.remove(0).kit;
+        let options = Options { by: None, dry_run: true, photos: Photos::LeaveOut };
+        for (count, name) in [(10, "x"), (500, "x"), (500, " ")] {
+            let text: String =
+                (0..count).map(|at| format!("[[group]]\nkey = \"g{at}\"\nname = \"{name}\"\n")).collect();
+            PASSES.with(|passes| passes.set(0));
+            let _ = import_text(&kit, &text, Path::new(""), &options).await;
+            assert_eq!(PASSES.with(Cell::get), 1, "{count} {name:?}");
+        }
+    }
+
+    #[test]
+    fn a_byte_and_a_field_are_found_at_their_line() {
+        let lines = Lines::of("[[a]]\nkey = 1\n\nname = 2\nheld_s = 3\n[[a]]\nkind = 4");
+        assert_eq!([0, 5, 6, 14, 15, 16, 99].map(|byte| lines.at(byte)), [1, 1, 2, 3, 4, 4, 7]);
+        assert_eq!(lines.of_field(2, "name"), 4);
+        assert_eq!(lines.of_field(2, "held"), 5);
+        assert_eq!(lines.of_field(2, "kind"), 2, "it is another table's");
+    }
 
     #[test]
     fn spans_are_read_overnight_and_to_the_end_of_the_day() {

@@ -230,3 +230,93 @@ async fn who_has_withdrawn_is_not_enrolled_again_by_the_same_file() {
         assert_eq!(face::count(kit).await.unwrap(), 0);
     }
 }
+
+fn groups(count: usize, name: &str) -> String {
+    (0..count).map(|at| format!("[[group]]\nkey = \"g{at}\"\nname = \"{name}\"\n")).collect()
+}
+
+/// What the file itself shows is found while somebody else writes: events are not kept waiting for it.
+#[tokio::test]
+async fn a_file_that_is_wrong_in_itself_never_asks_for_the_writers_turn() {
+    for site in sites().await {
+        let writes = site.kit.begin().await.unwrap();
+        let found = wrong(&site.kit, &groups(1000, " ")).await;
+        assert_eq!(found.len(), 201, "no more are listed, and that there may be more is said");
+        assert_eq!((found[0].0, found[0].1), (3, "field"), "{found:?}");
+        assert_eq!((found[200].0, found[200].1), (600, "more"), "{found:?}");
+        let found = wrong(&site.kit, &groups(10_001, "x")).await;
+        assert_eq!((found.len(), found[0].1), (1, "too-many-rows"), "{found:?}");
+        assert!(found[0].2.contains("10001") && found[0].2.contains("10000"), "{found:?}");
+        drop(writes);
+    }
+}
+
+#[tokio::test]
+async fn an_import_gives_up_after_so_many_faults() {
+    let mut file = "[[schedule]]\nkey = \"always\"\nname = \"x\"\n".to_owned();
+    for at in 0..400 {
+        file += &format!(
+            "[[level]]\nkey = \"l{at}\"\nname = \"x\"\ngroups = [\"nobody\"]\ndoors = []\nschedule = \"always\"\n"
+        );
+    }
+    for site in sites().await {
+        let found = wrong(&site.kit, &file).await;
+        assert_eq!(found.len(), 201);
+        assert_eq!((found[0].0, found[0].1), (7, "unknown-name"), "{found:?}");
+        assert_eq!((found[200].0, found[200].1), (3 + 200 * 6 - 2, "more"), "{found:?}");
+    }
+}
+
+#[tokio::test]
+async fn what_is_in_a_file_twice_is_refused_with_both_lines() {
+    let named = |table: &str, rest: &str| format!("[[{table}]]\nkey = \"a\"\nname = \"A\"\n{rest}\n");
+    let door = "controller = 1\nkind = \"door\"\noutside = \"o\"\ninside = \"i\"\nopen_with = [\"card\"]";
+    let cases = [
+        ("controller a", named("controller", "number = 1"), 2, 6),
+        ("area a", named("area", "kind = \"area\""), 2, 6),
+        ("fire zone a", named("fire_zone", ""), 2, 6),
+        ("schedule a", named("schedule", ""), 2, 6),
+        ("door a", named("door", door), 2, 10),
+        ("door group a", named("door_group", "doors = []"), 2, 6),
+        ("group a", named("group", ""), 2, 6),
+        ("level a", named("level", "groups = []\nschedule = \"s\""), 2, 7),
+        ("person a", named("person", ""), 2, 6),
+    ];
+    for site in sites().await {
+        for (what, once, first, second) in &cases {
+            let found = wrong(&site.kit, &format!("{once}{once}")).await;
+            let told =
+                (*second, "twice", format!("{what}: is in the file twice, on lines {first} and {second}"));
+            assert!(found.contains(&told), "{found:?}");
+        }
+        let day = "[[day]]\ndate = 2026-05-01\nkind = \"site-day\"\n";
+        let found = wrong(&site.kit, &format!("{day}{day}")).await;
+        assert!(found.iter().any(|it| (it.0, it.1) == (5, "twice")), "{found:?}");
+        let numbers = "[[controller]]\nnumber = 1\nkey = \"a\"\nname = \"A\"\n[[controller]]\nnumber = 1\nkey = \"b\"\nname = \"B\"\n";
+        let found = wrong(&site.kit, numbers).await;
+        assert_eq!((found[0].0, found[0].1), (6, "twice"), "{found:?}");
+        let cards = "[[person]]\nkey = \"a\"\nname = \"A\"\ncards = [{ wiegand26 = [1, 1] },\n{ key = \"main\", wiegand26 = [1, 2] }]\n";
+        let found = wrong(&site.kit, cards).await;
+        assert_eq!((found[0].0, found[0].1), (5, "twice"), "{found:?}");
+        assert!(found[0].2.starts_with("person a: card main: "), "{found:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_changed_file_changes_what_it_says_otherwise_and_nothing_else() {
+    let vision = Vision::start().await;
+    for site in sites().await {
+        let face = photo(&[1.0, 2.0]);
+        import_demo(&site.kit, &vision, &face).await.unwrap();
+        let text = std::fs::read_to_string(DEMO).unwrap();
+        let text = text.replacen("strike_s = 5", "strike_s = 6", 1);
+        let report = import_text(&site.kit, &text, Path::new(""), &leave_out()).await.unwrap();
+        let changed: Vec<&str> = report
+            .lines
+            .iter()
+            .filter(|line| line.done == Done::Changed)
+            .map(|line| line.what.as_str())
+            .collect();
+        assert_eq!(changed, ["door main-door"]);
+    }
+}

@@ -11,15 +11,12 @@ use doors::label::Label;
 use doors::level::{self, Level};
 use doors::place::{self, Area, AreaKind, Site, USUAL_RULES, USUAL_ZONE};
 use doors::schedule::{self, Schedule};
-use kit::{Migration, Tx};
+use kit::Tx;
 use people::group::{self, GroupName};
 
-/// The people's schema and the doors'.
-pub(crate) const MIGRATIONS: &[Migration] =
-    &[people::MIGRATIONS[0], people::MIGRATIONS[1], doors::MIGRATIONS[0]];
-
+/// With the people's schema and the doors'.
 pub(crate) async fn sites() -> Vec<kit::testing::Site> {
-    kit::testing::sites(MIGRATIONS).await
+    kit::testing::sites(&[people::MIGRATIONS, doors::MIGRATIONS].concat()).await
 }
 
 /// Two controllers with a door each, staff who enter both in office hours.

@@ -8,14 +8,13 @@ use doors::schedule::{CalendarDay, Schedule, Unusual};
 use doors::{DoorsError, door, level, place, schedule};
 use kit::testing::prepare;
 
-use crate::site::{MIGRATIONS, Small, sites};
+use crate::site::{Small, sites};
 
 #[tokio::test]
 async fn every_statement_can_be_prepared() {
     for site in sites().await {
         prepare(&site, doors::statements()).await;
     }
-    assert!(MIGRATIONS.len() > 1);
 }
 
 #[tokio::test]
@@ -118,4 +117,45 @@ async fn a_wrong_field_is_named() {
 
 async fn kit_events(kit: &kit::Kit) -> u64 {
     kit::journal::newest(kit.read()).await.unwrap()
+}
+
+#[tokio::test]
+async fn what_turns_the_writing_or_cannot_be_seen_is_no_name() {
+    for site in sites().await {
+        let mut tx = site.kit.begin().await.unwrap();
+        let small = Small::put(&mut tx).await;
+        for (field, name, latin) in
+            [("name", "\u{2067}门", ""), ("name", "\u{200b}", ""), ("latin", "门", "\u{202d}door")]
+        {
+            let label = Label { name: name.into(), latin: latin.into(), ..small.door.label.clone() };
+            let refused = place::put_fire_zone(&mut tx, None, &label).await.unwrap_err();
+            assert!(matches!(refused, DoorsError::Field { field: it, .. } if it == field), "{refused}");
+        }
+        let day = CalendarDay { date: Date(20_000), kind: Unusual::SiteDay, name: "a\nb".into() };
+        let refused = schedule::put_day(&mut tx, None, &day).await.unwrap_err();
+        assert!(matches!(refused, DoorsError::Field { field: "name", .. }), "{refused}");
+    }
+}
+
+#[tokio::test]
+async fn an_area_is_not_moved_into_itself_by_way_of_others() {
+    for site in sites().await {
+        let mut tx = site.kit.begin().await.unwrap();
+        let mut parent = None;
+        let mut chain = Vec::new();
+        for at in 0..4 {
+            let kind = if at == 0 { place::AreaKind::Building } else { place::AreaKind::Area };
+            let area = place::Area { label: Label::new(&format!("a{at}"), "x"), kind, parent };
+            let (id, _) = place::put_area(&mut tx, None, &area).await.unwrap();
+            parent = Some(id);
+            chain.push((id, area));
+        }
+        let into =
+            |at: usize, parent: usize| place::Area { parent: Some(chain[parent].0), ..chain[at].1.clone() };
+        for (at, parent) in [(1, 1), (1, 3), (2, 3)] {
+            let refused = place::put_area(&mut tx, None, &into(at, parent)).await.unwrap_err();
+            assert!(matches!(refused, DoorsError::Field { field: "parent", .. }), "{refused}");
+        }
+        assert_eq!(place::put_area(&mut tx, None, &into(3, 1)).await.unwrap().1, Put::Changed);
+    }
 }
