@@ -32,20 +32,30 @@ pub fn router(embed: Option<EmbedService>) -> Router<Kit> {
     people::router(embed).merge(doors::router())
 }
 
-/// What a device must be sent to hold the newest version; nothing when it does, or when it is not for it: rules are for
-/// controllers and faces for vision processes.
+/// What a device that asks for a replica is answered.
+#[derive(Debug)]
+pub enum Answer {
+    /// What it must be sent to hold the newest version; nothing when it does.
+    Send(Vec<Chunk>),
+    /// Nothing: it is not for it. Rules are for controllers and faces for vision processes.
+    NotForIt,
+    /// Nothing: the policy in force knows no such controller.
+    Unknown,
+}
+
+/// What a device is answered, given what it holds.
 ///
 /// # Errors
 /// When the database fails, or a template cannot be opened.
-pub async fn replica(kit: &Kit, device: &Holder, have: &Have) -> anyhow::Result<Vec<Chunk>> {
+pub async fn replica(kit: &Kit, device: &Holder, have: &Have) -> anyhow::Result<Answer> {
     match (device, have.set) {
         (Holder::Controller(id), Set::Policy) => {
-            Ok(doors::policy::answer(kit, ControllerId(*id), have).await?)
+            let chunks = doors::policy::answer(kit, ControllerId(*id), have).await?;
+            Ok(chunks.map_or(Answer::Unknown, Answer::Send))
         }
-        (Holder::Vision(_), Set::Gallery) => Ok(people::gallery::answer(kit, have).await?),
+        (Holder::Vision(_), Set::Gallery) => Ok(Answer::Send(people::gallery::answer(kit, have).await?)),
         (Holder::Server | Holder::Web | Holder::Broker | Holder::Controller(_) | Holder::Vision(_), _) => {
-            tracing::warn!(device = device.name(), set = ?have.set, "a device asks for what is not for it");
-            Ok(Vec::new())
+            Ok(Answer::NotForIt)
         }
     }
 }

@@ -2,6 +2,8 @@
 //!
 //! What changes people, credentials, doors or levels is put in force by itself, at once: a right withdrawn is withdrawn.
 
+mod told;
+
 use std::collections::BTreeMap;
 use std::time::Duration;
 
@@ -15,7 +17,8 @@ use uplink::sync::{Chunk, Have, Set};
 use uplink::topics::Leaf;
 use uplink::wire;
 
-use crate::slices;
+use self::told::Told;
+use crate::slices::{self, Answer};
 
 /// What devices said that is not yet looked at; they say it again every ten seconds.
 pub const QUEUE: usize = 1024;
@@ -54,6 +57,7 @@ enum Change {
 /// Looks after every device's replicas until the sender of `haves` is gone.
 pub async fn run(kit: Kit, mut haves: mpsc::Receiver<(String, Have)>) {
     let mut replicas: BTreeMap<Key, Replica> = BTreeMap::new();
+    let mut told = Told::default();
     let (sender, mut changes) = mpsc::channel(1);
     let watching = watch(kit.clone(), sender);
     let looking_after = async {
@@ -63,14 +67,14 @@ pub async fn run(kit: Kit, mut haves: mpsc::Receiver<(String, Have)>) {
             tokio::select! {
                 have = haves.recv() => {
                     let Some((device, have)) = have else { return };
-                    note(&kit, &mut replicas, device, have).await;
+                    note(&kit, &mut replicas, &mut told, device, have).await;
                 }
                 Some(change) = changes.recv() => {
                     if change == Change::Tables {
                         again = publish(&kit).await;
                     }
                     for ((device, _), replica) in &mut replicas {
-                        bring_up(&kit, device, replica).await;
+                        bring_up(&kit, &mut told, device, replica).await;
                     }
                 }
                 () = sleep_until(again.unwrap_or_else(Instant::now)), if again.is_some() => {
@@ -104,29 +108,51 @@ async fn publish(kit: &Kit) -> Option<Instant> {
     }
 }
 
-async fn note(kit: &Kit, replicas: &mut BTreeMap<Key, Replica>, device: String, have: Have) {
+async fn note(kit: &Kit, replicas: &mut BTreeMap<Key, Replica>, told: &mut Told, device: String, have: Have) {
     let key = (device, have.set == Set::Gallery);
     if replicas.len() >= DEVICES && !replicas.contains_key(&key) {
-        tracing::warn!(device = key.0, "more devices ask for replicas than are remembered");
+        // Of all of them together: there may be as many more.
+        if let Some(kept_back) = told.tell("", "too-many", Instant::now()) {
+            tracing::warn!(device = key.0, kept_back, "more devices ask for replicas than are remembered");
+        }
         return;
     }
     // Who says the same again may still have on its way what was sent for it.
     let sent = replicas.get(&key).filter(|known| known.have == have).and_then(|known| known.sent);
     let mut replica = Replica { have, sent };
-    bring_up(kit, &key.0, &mut replica).await;
+    bring_up(kit, told, &key.0, &mut replica).await;
     replicas.insert(key, replica);
 }
 
 /// Sends what is missing. What fails is tried again when the device next says what it holds.
-async fn bring_up(kit: &Kit, device: &str, replica: &mut Replica) {
+async fn bring_up(kit: &Kit, told: &mut Told, device: &str, replica: &mut Replica) {
+    let now = Instant::now();
+    let set = replica.have.set;
     let Some(holder) = Holder::parse(device) else {
-        tracing::warn!(device, "a device of no known kind asks for a replica");
+        if let Some(kept_back) = told.tell(device, "no-kind", now) {
+            tracing::warn!(device, kept_back, "a device of no known kind asks for a replica");
+        }
         return;
     };
     let chunks = match slices::replica(kit, &holder, &replica.have).await {
-        Ok(chunks) => chunks,
+        Ok(Answer::Send(chunks)) => chunks,
+        Ok(Answer::NotForIt) => {
+            if let Some(kept_back) = told.tell(device, "not-for-it", now) {
+                tracing::warn!(device, ?set, kept_back, "a device asks for what is not for it");
+            }
+            return;
+        }
+        Ok(Answer::Unknown) => {
+            if let Some(kept_back) = told.tell(device, "unknown", now) {
+                tracing::warn!(device, kept_back, "a controller that the policy does not know asks for it");
+            }
+            return;
+        }
         Err(error) => {
-            tracing::error!(device, error = %chain(error.as_ref()), "a replica could not be read");
+            if let Some(kept_back) = told.tell(device, "unread", now) {
+                let error = chain(error.as_ref());
+                tracing::error!(device, ?set, kept_back, %error, "a replica could not be read");
+            }
             return;
         }
     };

@@ -16,23 +16,24 @@ kit::statements! {
     WENT = "SELECT DISTINCT r.part, r.id FROM policy_row r WHERE r.scope IN (0, $1) AND r.since <= $2 AND r.until > $2 AND NOT EXISTS (SELECT 1 FROM policy_row n WHERE n.scope = r.scope AND n.part = r.part AND n.id = r.id AND n.until IS NULL) ORDER BY r.part, r.id";
 }
 
-/// What a controller must be sent, given what it holds; nothing when it holds the newest version, when nothing was
-/// published yet, or when the site has no such controller.
+/// What a controller must be sent, given what it holds; nothing when it holds the newest version or when nothing was
+/// published yet. `None` when the policy in force knows no such controller.
 ///
 /// # Errors
 /// When the database fails.
-pub async fn answer(kit: &Kit, controller: ControllerId, have: &Have) -> Result<Vec<Chunk>, sqlx::Error> {
+pub async fn answer(
+    kit: &Kit,
+    controller: ControllerId,
+    have: &Have,
+) -> Result<Option<Vec<Chunk>>, sqlx::Error> {
     let mut connection = kit.read().acquire().await?;
     let mut view = view(kit, &mut connection).await?;
     let (version, _) = store::head(&mut view).await?;
     let Some(digest) = digest(&mut view, version.0, controller).await? else {
-        if version.0 > 0 {
-            tracing::warn!(controller.id = %controller, "a controller that the policy does not know asks for it");
-        }
-        return Ok(Vec::new());
+        return Ok((version.0 == 0).then(Vec::new));
     };
     if have.version == Some(version.0) && have.digest == digest {
-        return Ok(Vec::new());
+        return Ok(Some(Vec::new()));
     }
     let from = match have.version {
         Some(from)
@@ -58,7 +59,7 @@ pub async fn answer(kit: &Kit, controller: ControllerId, have: &Have) -> Result<
             .map_err(|error| sqlx::Error::Decode(error.into()))?;
         changes.push(Change::Put { table, id: id.cast_unsigned(), row });
     }
-    Ok(chunks(Set::Policy, from, version.0, digest, changes))
+    Ok(Some(chunks(Set::Policy, from, version.0, digest, changes)))
 }
 
 async fn digest(
