@@ -12,7 +12,7 @@ mod verify;
 pub(crate) use append::{Chain, Mark, Placed};
 pub use checkpoint::{Checkpoint, CheckpointLog};
 pub(crate) use checkpoint::{Signer, hex};
-pub use read::{events_after, events_before, newest};
+pub use read::{UNREADABLE, events_after, events_before, newest, urgent_before};
 pub use record::{NewEvent, StoredEvent, Stream};
 pub use verify::{Finding, Report, VerifyError, verify};
 
@@ -23,6 +23,7 @@ pub const MIGRATIONS: &[Migration] = &[
     Migration { slice: "kit", number: 1, sql: include_str!("../migrations/001_journal.sql") },
     Migration { slice: "kit", number: 2, sql: include_str!("../migrations/002_operators.sql") },
     Migration { slice: "kit", number: 3, sql: include_str!("../migrations/003_addresses.sql") },
+    Migration { slice: "kit", number: 4, sql: include_str!("../migrations/004_urgent.sql") },
 ];
 
 #[cfg(feature = "testing")]

@@ -12,7 +12,7 @@ use crate::db::Engine;
 /// A checkpoint is signed after so many records, and by time and at shutdown besides.
 const CHECKPOINT_EVERY: u64 = 1000;
 /// The source under which the server records what it did itself.
-const SERVER: &str = "server";
+pub(super) const SERVER: &str = "server";
 
 crate::statements! {
     /// Takes the chain's lock and reads where it stands.

@@ -5,15 +5,26 @@ use std::sync::Arc;
 use sqlx::any::AnyRow;
 use sqlx::{AnyPool, Row};
 
+use super::append::SERVER;
 use super::record::{StoredEvent, Stream};
 
 crate::statements! {
     AFTER = "SELECT seq, received, source, epoch, stream, number, at, kind, body FROM journal WHERE seq > $1 ORDER BY seq LIMIT $2";
     BEFORE = "SELECT seq, received, source, epoch, stream, number, at, kind, body FROM journal WHERE seq < $1 ORDER BY seq DESC LIMIT $2";
+    URGENT_BEFORE = "SELECT seq, received, source, epoch, stream, number, at, kind, body FROM journal WHERE stream = 'urgent' AND seq < $1 ORDER BY seq DESC LIMIT $2";
+    URGENT_PLACES_BEFORE = "SELECT seq FROM journal WHERE stream = 'urgent' AND seq < $1 ORDER BY seq DESC LIMIT $2";
+    PLACES_AFTER = "SELECT seq FROM journal WHERE seq > $1 ORDER BY seq LIMIT $2";
+    PLACES_BEFORE = "SELECT seq FROM journal WHERE seq < $1 ORDER BY seq DESC LIMIT $2";
+    ONE = "SELECT seq, received, source, epoch, stream, number, at, kind, body FROM journal WHERE seq = $1";
+    TIMES = "SELECT received, at FROM journal WHERE seq = $1";
     NEWEST = "SELECT seq FROM journal ORDER BY seq DESC LIMIT 1";
 }
 
-/// Records after a place, oldest first.
+/// The kind of what stands for a record that the database holds damaged, as bytes that are no text: the server says so
+/// in its own name, with the record's place and times and nothing else of it.
+pub const UNREADABLE: &str = "journal.unreadable";
+
+/// Records after a place, oldest first. One that cannot be read is [`UNREADABLE`].
 ///
 /// # Errors
 /// When the database fails.
@@ -22,10 +33,10 @@ pub async fn events_after(
     seq: u64,
     limit: u32,
 ) -> Result<Vec<Arc<StoredEvent>>, sqlx::Error> {
-    page(pool, AFTER, seq, limit).await
+    page(pool, (AFTER, PLACES_AFTER), seq, limit).await
 }
 
-/// Records before a place, newest first; `u64::MAX` begins at the end.
+/// Records before a place, newest first; `u64::MAX` begins at the end. One that cannot be read is [`UNREADABLE`].
 ///
 /// # Errors
 /// When the database fails.
@@ -34,7 +45,19 @@ pub async fn events_before(
     seq: u64,
     limit: u32,
 ) -> Result<Vec<Arc<StoredEvent>>, sqlx::Error> {
-    page(pool, BEFORE, seq, limit).await
+    page(pool, (BEFORE, PLACES_BEFORE), seq, limit).await
+}
+
+/// The urgent ones among the records before a place, as [`events_before`].
+///
+/// # Errors
+/// When the database fails.
+pub async fn urgent_before(
+    pool: &AnyPool,
+    seq: u64,
+    limit: u32,
+) -> Result<Vec<Arc<StoredEvent>>, sqlx::Error> {
+    page(pool, (URGENT_BEFORE, URGENT_PLACES_BEFORE), seq, limit).await
 }
 
 /// The last record's place; 0 in an empty journal.
@@ -48,16 +71,51 @@ pub async fn newest(pool: &AnyPool) -> Result<u64, sqlx::Error> {
 
 async fn page(
     pool: &AnyPool,
-    statement: &'static str,
+    (whole, places): (&'static str, &'static str),
     seq: u64,
     limit: u32,
 ) -> Result<Vec<Arc<StoredEvent>>, sqlx::Error> {
-    let rows = sqlx::query(statement)
-        .bind(i64::try_from(seq).unwrap_or(i64::MAX))
-        .bind(i64::from(limit))
-        .fetch_all(pool)
-        .await?;
-    rows.iter().map(|row| record(row).map(Arc::new)).collect()
+    let (seq, limit) = (i64::try_from(seq).unwrap_or(i64::MAX), i64::from(limit));
+    let read = async || {
+        let rows = sqlx::query(whole).bind(seq).bind(limit).fetch_all(pool).await?;
+        rows.iter().map(|row| record(row).map(Arc::new)).collect()
+    };
+    match read().await {
+        Err(error) if is_unreadable(&error) => {}
+        other => return other,
+    }
+    let places: Vec<(i64,)> = sqlx::query_as(places).bind(seq).bind(limit).fetch_all(pool).await?;
+    let mut records = Vec::with_capacity(places.len());
+    for (place,) in places {
+        records.push(Arc::new(one(pool, place).await?));
+    }
+    Ok(records)
+}
+
+/// One record, or what stands for it.
+async fn one(pool: &AnyPool, seq: i64) -> Result<StoredEvent, sqlx::Error> {
+    let read = sqlx::query(ONE).bind(seq).fetch_one(pool).await.and_then(|row| record(&row));
+    match read {
+        Err(error) if is_unreadable(&error) => {}
+        other => return other,
+    }
+    let (received, at) = sqlx::query_as(TIMES).bind(seq).fetch_one(pool).await?;
+    Ok(StoredEvent {
+        seq: seq.cast_unsigned(),
+        received,
+        source: SERVER.to_owned(),
+        epoch: 1,
+        stream: Stream::Own,
+        number: 0,
+        at,
+        kind: UNREADABLE.to_owned(),
+        body: "{}".to_owned(),
+    })
+}
+
+/// Whether the database answered, with what is no record.
+pub(super) fn is_unreadable(error: &sqlx::Error) -> bool {
+    matches!(error, sqlx::Error::Decode(_) | sqlx::Error::ColumnDecode { .. })
 }
 
 /// Reads a row of the nine columns in their order.

@@ -45,7 +45,7 @@ async fn an_honest_chain_verifies() {
     for site in sites(&[]).await {
         assert_eq!(
             walk(&site.kit).await,
-            Report { records: 0, checkpoints: 0, signed_up_to: 0, finding: None }
+            Report { records: 0, checkpoints: 0, signed_up_to: 0, unlogged: Vec::new(), finding: None }
         );
         for count in [1, 5, 83, 2, 1500] {
             record(&site.kit, count).await;
@@ -89,6 +89,7 @@ async fn what_is_not_committed_leaves_no_trace() {
         tx.record("toy.moved", &json!({})).await.unwrap();
         drop(tx);
         record(&site.kit, 3).await;
+        site.kit.checkpoint().await.unwrap();
         let report = walk(&site.kit).await;
         assert_eq!((report.records, report.finding), (6, None));
     }
@@ -207,6 +208,94 @@ async fn checkpoints_are_neither_forged_nor_lost() {
     }
 }
 
+/// What the walk says of a site with this log beside it.
+async fn said(kit: &Kit, log: &[kit::journal::Checkpoint]) -> String {
+    let report = verify(kit.read(), kit.keys().journal_public(), log).await.unwrap();
+    report.finding.map(|finding| finding.to_string()).unwrap_or_default()
+}
+
+/// Three checkpoints, and the log of them.
+async fn three_checkpoints(kit: &Kit, log: &std::path::Path) -> Vec<kit::journal::Checkpoint> {
+    for _ in 0..3 {
+        record(kit, 4).await;
+        kit.checkpoint().await.unwrap();
+    }
+    CheckpointLog::read(log).unwrap()
+}
+
+#[tokio::test]
+async fn the_database_answers_for_every_checkpoint_of_the_log_and_the_head() {
+    for database in databases().await {
+        let db = Db::open(&database.address).await.unwrap();
+        db.migrate(journal::MIGRATIONS, MONDAY).await.unwrap();
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("checkpoints");
+        let kit = Kit::new(db, Clock::fixed(MONDAY), Keys::ephemeral(), Some(&path)).unwrap();
+        let log = three_checkpoints(&kit, &path).await;
+        let site = Site { kit: kit.clone(), clock: Clock::fixed(MONDAY), database };
+        assert_eq!(said(&kit, &log).await, "");
+        let report = verify(kit.read(), kit.keys().journal_public(), &log[1..2]).await.unwrap();
+        assert_eq!((report.finding, report.unlogged), (None, vec![1, 3]), "the database covers them");
+
+        tamper(&site, "CREATE TABLE kept AS SELECT * FROM journal_checkpoint").await;
+        tamper(&site, "DELETE FROM journal_checkpoint WHERE number = 3").await;
+        assert_eq!(said(&kit, &log).await, "checkpoint 3 is missing from the database", "both know");
+        assert_eq!(said(&kit, &[]).await, "checkpoint 3 is missing from the database", "the head knows");
+        tamper(&site, "UPDATE journal_head SET checkpoint = 2, checkpointed = 8").await;
+        assert_eq!(said(&kit, &log).await, "checkpoint 3 is missing from the database", "the log knows");
+
+        tamper(&site, "DELETE FROM journal_checkpoint").await;
+        tamper(&site, "UPDATE journal_head SET checkpoint = 0, checkpointed = 0").await;
+        assert_eq!(said(&kit, &log).await, "checkpoint 1 is missing from the database");
+        let nothing = said(&kit, &[]).await;
+        assert!(nothing.starts_with("there is no checkpoint over any of the 12 records"), "{nothing}");
+        tamper(&site, "INSERT INTO journal_checkpoint SELECT * FROM kept").await;
+        tamper(&site, "UPDATE journal_head SET checkpoint = 3, checkpointed = 12").await;
+        assert_eq!(said(&kit, &log).await, "");
+    }
+}
+
+#[tokio::test]
+async fn a_record_before_the_first_is_seen() {
+    for site in sites(&[]).await {
+        record(&site.kit, 4).await;
+        site.kit.checkpoint().await.unwrap();
+        for seq in ["0", "-1"] {
+            let columns = "received, source, epoch, stream, number + 1000, at, kind, body, prev, hash";
+            tamper(&site, &format!("INSERT INTO journal SELECT {seq}, {columns} FROM journal WHERE seq = 2"))
+                .await;
+            assert_eq!(said(&site.kit, &[]).await, format!("record {seq} stands before the first"));
+            tamper(&site, "DELETE FROM journal WHERE seq < 1").await;
+            assert_eq!(said(&site.kit, &[]).await, "");
+        }
+    }
+}
+
+/// PostgreSQL lets no such bytes in.
+#[tokio::test]
+async fn a_record_that_is_no_text_is_named_and_stands_in_for_itself() {
+    let [site, _] = sites(&[]).await.try_into().unwrap();
+    record(&site.kit, 4).await;
+    site.kit.checkpoint().await.unwrap();
+    tamper(&site, "UPDATE journal SET body = CAST(x'fffe' AS TEXT) WHERE seq = 3").await;
+    assert_eq!(said(&site.kit, &[]).await, "record 3 is altered");
+
+    let after = journal::events_after(site.kit.read(), 1, 10).await.unwrap();
+    assert_eq!(after.iter().map(|record| record.seq).collect::<Vec<_>>(), [2, 3, 4]);
+    let kinds: Vec<_> = after.iter().map(|record| record.kind.as_str()).collect();
+    assert_eq!(kinds, ["toy.moved", "journal.unreadable", "toy.moved"]);
+    assert_eq!((after[1].received, after[1].stream), (MONDAY, kit::Stream::Own));
+    let before = journal::events_before(site.kit.read(), u64::MAX, 2).await.unwrap();
+    assert_eq!(before.iter().map(|record| record.seq).collect::<Vec<_>>(), [4, 3]);
+    assert_eq!(before[1].kind, "journal.unreadable");
+
+    tamper(&site, "UPDATE journal SET stream = 'other' WHERE seq = 4").await;
+    let last = journal::events_after(site.kit.read(), 3, 10).await.unwrap();
+    assert_eq!(last[0].kind, "journal.unreadable", "nor is one of a stream that nobody knows");
+    tamper(&site, "DELETE FROM journal WHERE seq = 2").await;
+    assert_eq!(said(&site.kit, &[]).await, "record 2 is missing");
+}
+
 /// Whoever can recompute hashes but not sign is caught by the next checkpoint.
 #[tokio::test]
 async fn a_rewritten_chain_is_not_what_was_signed() {
@@ -286,6 +375,7 @@ async fn a_transaction_that_the_engine_ended_leaves_the_writer_usable() {
         tx.execute("ROLLBACK").await.unwrap();
         drop(tx);
         record(&site.kit, 1).await;
+        site.kit.checkpoint().await.unwrap();
         let report = walk(&site.kit).await;
         assert_eq!(report.finding, None);
     }

@@ -180,3 +180,44 @@ async fn verify_names_the_first_altered_record() {
     assert_eq!(verified.status.code(), Some(2));
     assert_eq!(String::from_utf8(verified.stdout).unwrap(), "NOT INTACT: record 1 is altered\n");
 }
+
+#[tokio::test]
+async fn verify_says_what_the_checkpoint_log_lacks() {
+    let [database, _] = databases().await;
+    let site = Site::new(&database);
+    let db = kit::Db::open(&database.address).await.unwrap();
+    let keys = kit::Keys::open(std::path::Path::new(&site.file("keys"))).unwrap();
+    let log = site.file("checkpoints");
+    let kit = kit::Kit::new(db, kit::Clock::Real, keys, Some(log.as_ref())).unwrap();
+    for _ in 0..2 {
+        let mut tx = kit.begin().await.unwrap();
+        tx.record("toy.moved", &()).await.unwrap();
+        tx.commit().await.unwrap();
+        kit.checkpoint().await.unwrap();
+    }
+    kit.db().close().await;
+    let whole = std::fs::read_to_string(&log).unwrap();
+    let lines: Vec<&str> = whole.split_inclusive('\n').collect();
+    for (kept, lacks, code) in [
+        (lines.concat(), None, 0),
+        (
+            lines[..2].concat(),
+            Some("lacks 1 of the database's 3 checkpoints, the first of them checkpoint 3"),
+            0,
+        ),
+        (
+            lines[1..].concat(),
+            Some("lacks 1 of the database's 3 checkpoints, the first of them checkpoint 1"),
+            3,
+        ),
+        (String::new(), Some("lacks 3 of the database's 3 checkpoints, the first of them checkpoint 1"), 3),
+    ] {
+        std::fs::write(&log, kept).unwrap();
+        let verified = site.verify();
+        let words = String::from_utf8(verified.stdout).unwrap();
+        assert!(words.starts_with("intact: "), "{words}");
+        assert_eq!(words.lines().nth(1).is_some(), lacks.is_some(), "{words}");
+        assert!(words.contains(lacks.unwrap_or_default()), "{words}");
+        assert_eq!(verified.status.code(), Some(code), "{words}");
+    }
+}
