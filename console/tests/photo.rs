@@ -9,6 +9,7 @@ use domain::ids::PersonId;
 use jiff::tz::TimeZone;
 use kit::Kit;
 use kit::auth::{self, Role};
+use kit::looks::SAME_LOOK;
 use kit::testing::{MONDAY, sites};
 use people::consent::{self, Purpose};
 use people::person::{self, Particulars};
@@ -64,7 +65,10 @@ async fn a_picture_without_its_rows_pass_is_journaled_as_seen() {
         };
         assert!(!seen(&routes, kit, &cookie, &with(&session, 7)).await);
         assert!(seen(&routes, kit, &cookie, &at).await);
+        assert!(!seen(&routes, kit, &cookie, &at).await, "the same look again");
+        site.clock.advance(SAME_LOOK);
         assert!(seen(&routes, kit, &cookie, &with(&session, 8)).await, "another record's");
+        site.clock.advance(SAME_LOOK);
         assert!(seen(&routes, kit, &cookie, &with(&other, 7)).await, "another session's");
     }
 }

@@ -13,6 +13,7 @@ pub mod journal;
 pub mod keys;
 pub mod link;
 pub mod live;
+pub mod looks;
 pub mod pki;
 pub mod problem;
 mod state;

@@ -15,6 +15,7 @@ use crate::journal::{Chain, Checkpoint, CheckpointLog, Mark, NewEvent, Placed, S
 use crate::keys::Keys;
 use crate::link::Link;
 use crate::live::LiveTable;
+use crate::looks::Looks;
 use crate::stream::EventStream;
 use crate::trouble::Troubles;
 
@@ -30,6 +31,7 @@ struct Inner {
     events: EventStream,
     attempts: Attempts,
     uses: Uses,
+    looks: Looks,
     live: LiveTable,
     link: Link,
     troubles: Troubles,
@@ -51,6 +53,7 @@ impl Kit {
             events,
             attempts: Attempts::default(),
             uses: Uses::default(),
+            looks: Looks::default(),
             live: LiveTable::default(),
             link: Link::default(),
             troubles: Troubles::default(),
@@ -104,6 +107,12 @@ impl Kit {
     #[must_use]
     pub fn troubles(&self) -> &Troubles {
         &self.0.troubles
+    }
+
+    /// Who looked at what a moment ago.
+    #[must_use]
+    pub fn looks(&self) -> &Looks {
+        &self.0.looks
     }
 
     pub(crate) fn attempts(&self) -> &Attempts {

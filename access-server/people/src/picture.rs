@@ -39,7 +39,7 @@ pub enum Look {
     /// Beside an event, on the live page, with the row's [`pass`]: not journaled one by one, whoever may see the row may
     /// see it.
     BesideEvent,
-    /// On the person's own page, by this operator: journaled.
+    /// On the person's own page, by this operator: journaled, once in [`kit::looks::SAME_LOOK`].
     ByOperator(OperatorId),
 }
 
@@ -115,13 +115,22 @@ pub async fn get(kit: &Kit, look: Look, person: PersonId) -> Result<Option<Pictu
     match look {
         Look::BesideEvent => {}
         Look::ByOperator(operator) => {
-            let mut tx = kit.begin().await?;
-            tx.record("picture.seen", &json!({ "person": person.0, "by": operator.0 })).await?;
-            tx.commit().await?;
+            if kit.looks().is_new(operator, person.0, kit.now())
+                && let Err(error) = note_seen(kit, operator, person).await
+            {
+                kit.looks().forget(operator, person.0);
+                return Err(error.into());
+            }
         }
     }
     let media = if media == Media::Png.name() { Media::Png } else { Media::Jpeg };
     Ok(Some(Picture { media, bytes }))
+}
+
+async fn note_seen(kit: &Kit, operator: OperatorId, person: PersonId) -> Result<(), sqlx::Error> {
+    let mut tx = kit.begin().await?;
+    tx.record("picture.seen", &json!({ "person": person.0, "by": operator.0 })).await?;
+    tx.commit().await
 }
 
 /// Whether a person has a picture.

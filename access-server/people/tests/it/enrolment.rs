@@ -313,6 +313,14 @@ async fn a_picture_is_sealed_and_looking_at_it_is_journaled() {
         assert_eq!(seen.bytes, jpeg);
         let last = kit::journal::events_before(kit.read(), u64::MAX, 1).await.unwrap();
         assert_eq!(last[0].kind, "picture.seen");
+        let seen = async |by| {
+            picture::get(kit, Look::ByOperator(by), ada).await.unwrap().unwrap();
+            kit::journal::newest(kit.read()).await.unwrap()
+        };
+        assert_eq!(seen(operator).await, last[0].seq, "the same look again");
+        assert_eq!(seen(kit::auth::OperatorId(2)).await, last[0].seq + 1, "another operator's");
+        site.clock.advance(kit::looks::SAME_LOOK);
+        assert_eq!(seen(operator).await, last[0].seq + 2, "a look of its own");
         let (sealed,): (Vec<u8>,) =
             sqlx::query_as("SELECT sealed FROM profile_picture").fetch_one(kit.read()).await.unwrap();
         assert!(!sealed.windows(6).any(|six| six == b"a face"));
