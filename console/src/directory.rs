@@ -122,8 +122,7 @@ impl Directory {
 
     /// A door's name; its number when it is not there any more.
     pub(crate) fn door(&self, page: &Page, id: u64) -> String {
-        let number =
-            || page.say_with("door-number", "id", i64::try_from(id).unwrap_or_default()).into_owned();
+        let number = || numbered(page, "door-number", "id", id);
         self.doors.get(&id).map_or_else(number, |door| door.name.clone())
     }
 
@@ -142,16 +141,16 @@ impl Directory {
             return name.clone();
         }
         match Holder::parse(name) {
-            Some(Holder::Vision(number)) => numbered(page, "device-vision", number),
-            Some(Holder::Controller(number)) => numbered(page, "device-controller", number),
+            Some(Holder::Vision(number)) => numbered(page, "device-vision", "number", number),
+            Some(Holder::Controller(number)) => numbered(page, "device-controller", "number", number),
             Some(Holder::Server) => page.say("device-server").into_owned(),
             Some(Holder::Web | Holder::Broker) | None => name.to_owned(),
         }
     }
 }
 
-fn numbered(page: &Page, key: &str, number: u64) -> String {
-    page.say_with(key, "number", number.to_string()).into_owned()
+fn numbered(page: &Page, key: &str, name: &str, number: u64) -> String {
+    page.say_with(key, name, number.to_string()).into_owned()
 }
 
 fn named(label: &Label, language: Language) -> String {

@@ -2,6 +2,7 @@
 
 use askama::Template;
 use domain::ids::PersonId;
+use kit::pki::Holder;
 use kit::{Kit, StoredEvent};
 use people::picture;
 use serde::Deserialize;
@@ -104,10 +105,10 @@ fn view(kit: &Kit, page: &Page, directory: &Directory, event: &StoredEvent, now:
     if understood.is_none() {
         view.sentence = page.say_with("event-other", "kind", event.kind.clone()).into_owned();
     }
-    if is_of_anothers_door(directory, event) {
+    if let Some(key) = claim(directory, event, understood.is_some()) {
         let arguments =
             [("device", directory.device(page, &event.source).into()), ("sentence", view.sentence.into())];
-        view.sentence = page.language.say_with("event-claimed", &arguments).into_owned();
+        view.sentence = page.language.say_with(key, &arguments).into_owned();
     }
     if event.stream == kit::Stream::Urgent {
         view.decision = view.level.word();
@@ -116,15 +117,26 @@ fn view(kit: &Kit, page: &Page, directory: &Directory, event: &StoredEvent, now:
     view
 }
 
-/// Whether a device tells of a door that hangs on another: that is its claim and no more.
-fn is_of_anothers_door(directory: &Directory, event: &StoredEvent) -> bool {
+/// The words for what a device cannot know and so only claims: anything that another kind than a controller tells, as
+/// every event of the wire is a controller's; what nobody understands; and what is told of a door that hangs on another
+/// or is not there.
+fn claim(directory: &Directory, event: &StoredEvent, understood: bool) -> Option<&'static str> {
     #[derive(Deserialize)]
     struct Where {
         door: Option<u64>,
     }
-    let Some(Where { door: Some(door) }) = event.parse() else { return false };
-    event.stream != kit::Stream::Own
-        && directory.doors.get(&door).is_some_and(|door| door.controller != event.source)
+    if event.stream == kit::Stream::Own {
+        return None;
+    }
+    let door = event.parse::<Where>().and_then(|it| it.door);
+    let named = door.map(|door| directory.doors.get(&door));
+    if let Some(Some(door)) = named
+        && door.controller != event.source
+    {
+        return Some("event-claimed");
+    }
+    let is_controllers = matches!(Holder::parse(&event.source), Some(Holder::Controller(_)));
+    (!is_controllers || !understood || named == Some(None)).then_some("event-claimed-beyond")
 }
 
 fn access(view: &mut EventView, kit: &Kit, page: &Page, directory: &Directory, access: &Access, now: i64) {
@@ -207,6 +219,9 @@ fn own(view: &mut EventView, page: &Page, directory: &Directory, kind: &str, own
     if !page.language.knows(&key) {
         view.sentence = page.say_with("event-other", "kind", kind.to_owned()).into_owned();
         return;
+    }
+    if kind == kit::journal::UNREADABLE {
+        view.level = Level::Alarm;
     }
     let person = own.person.and_then(|id| directory.people.get(&id));
     let gone = || page.say("person-gone").into_owned();

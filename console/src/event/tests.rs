@@ -46,7 +46,7 @@ async fn a_device_does_not_speak_as_the_server() {
     let own = sentence(&told("server", Stream::Own, "person.removed", body)).await;
     let claimed = sentence(&told("controller-1", Stream::Bulk, "person.removed", body)).await;
     assert_ne!(own, claimed);
-    assert_eq!(claimed, "person.removed");
+    assert_eq!(claimed, "Controller 1 claims: person.removed");
 }
 
 #[tokio::test]
@@ -56,4 +56,45 @@ async fn what_a_device_says_of_anothers_door_is_its_claim() {
     assert!(own.starts_with("Main Door"), "{own}");
     let claimed = sentence(&told("controller-2", Stream::Bulk, "door", opened)).await;
     assert!(claimed.ends_with(&format!(" says of a door that is not its own: {own}")), "{claimed}");
+}
+
+/// Every event of the wire is a controller's: what another kind of device tells is not told as if it had happened.
+#[tokio::test]
+async fn what_a_kind_of_device_cannot_know_is_its_claim() {
+    let command = format!(r#"{{"id":"{}","at":0,"settled":"done"}}"#, "0".repeat(32));
+    for (kind, body) in [
+        ("fire", r#"{"door":null,"zone":1,"change":"alarm"}"#),
+        ("board", r#"{"bus":"lobby","address":1,"change":"tamper"}"#),
+        ("controller", r#"{"change":"started"}"#),
+        ("camera", r#"{"camera":"lobby","up":false}"#),
+        ("command", command.as_str()),
+        ("door", r#"{"door":4242,"change":"forced"}"#),
+        ("fancy", "{}"),
+    ] {
+        let claimed = sentence(&told("vision-1", Stream::Urgent, kind, body)).await;
+        assert!(claimed.starts_with("Vision 1 claims: "), "{claimed}");
+        let own = sentence(&told("controller-1", Stream::Urgent, kind, body)).await;
+        assert_eq!(own.contains(" claims: "), matches!(kind, "door" | "fancy"), "{own}");
+    }
+    let known = sentence(&told("vision-1", Stream::Urgent, "fire", r#"{"door":1,"change":"alarm"}"#)).await;
+    assert!(known.starts_with("Vision 1 says of a door that is not its own: Main Door"), "{known}");
+}
+
+#[tokio::test]
+async fn a_door_is_called_by_the_number_that_came() {
+    let forced = format!(r#"{{"door":{},"change":"forced"}}"#, u64::MAX);
+    let said = sentence(&told("controller-1", Stream::Urgent, "door", &forced)).await;
+    assert_eq!(said, "Controller 1 claims: Door 18446744073709551615 forced open");
+}
+
+#[tokio::test]
+async fn a_record_that_cannot_be_read_is_shown_as_such() {
+    let kit = sites(&[]).await.remove(0).kit;
+    let page = Page { language: Language::English, operator: None, zone: TimeZone::UTC, section: "" };
+    let view =
+        view(&kit, &page, &directory(), &told("server", Stream::Own, kit::journal::UNREADABLE, "{}"), 0);
+    assert_eq!(
+        (view.sentence.as_str(), view.level),
+        ("A record of the journal is damaged and cannot be read", Level::Alarm)
+    );
 }
