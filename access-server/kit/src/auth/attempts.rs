@@ -2,8 +2,11 @@
 //! against many addresses.
 //!
 //! A try counts as a wrong one before its password is looked at and is taken back when it was right: a thousand at
-//! once are no more than one after the other. Nobody at other addresses can keep an operator out for long: an address
-//! that the account has signed in from answers for its own tries only.
+//! once are no more than one after the other. Nobody can keep an operator out for long: where the account has signed in
+//! from, the tries on it from there alone make it wait, and no longer than [`LONGEST_HERE`].
+//!
+//! From outside nothing tells such an account from an invented one: every name is counted the same way, and where
+//! strangers have to wait the answer to a wrong password is their wait, whether it was looked at or not.
 
 use std::collections::HashMap;
 use std::hash::Hash;
@@ -19,7 +22,9 @@ const FREE: u32 = 5;
 const FREE_ADDRESS: u32 = 20;
 /// Wrong tries for one account from anywhere before everybody waits.
 const FREE_ANYWHERE: u32 = 50;
-/// The longest wait.
+/// The longest wait of an account at one address: who shares it with a guesser is not kept out for a shift.
+const LONGEST_HERE: Duration = Duration::from_secs(30);
+/// The longest wait of an address, and of an account where it is not known.
 const LONGEST_WAIT: Duration = Duration::from_secs(300);
 /// Without a wrong try for so long, all is forgotten.
 const FORGET: Duration = Duration::from_secs(3600);
@@ -41,10 +46,25 @@ pub(super) struct Try<'a> {
     pub(super) known_here: bool,
 }
 
+/// A try that was counted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Taken {
+    /// Whether the password is looked at; where not, the answer is that it was not right.
+    pub(super) looked_at: bool,
+    /// Whole seconds that strangers wait there: what a wrong one is answered with. 0 when nobody waits.
+    pub(super) wait: u64,
+    /// Whether this is the try that an alarm is raised for, if it is wrong.
+    pub(super) alarm: bool,
+}
+
 impl<'a> Try<'a> {
     /// Somebody signed in, asked for the present password once more.
     pub(super) fn once_more(account: &'a str) -> Self {
         Self { account, exists: true, address: SIGNED_IN, known_here: true }
+    }
+
+    fn is_signed_in(self) -> bool {
+        self.address == SIGNED_IN
     }
 }
 
@@ -76,43 +96,46 @@ struct Tries {
 }
 
 impl Attempts {
-    /// Counts a try as a wrong one; true when this is the one that an alarm is raised for, if it is wrong.
+    /// Counts a try as a wrong one.
     ///
     /// # Errors
-    /// Whole seconds to wait before a password is looked at; then nothing was counted.
-    pub(super) fn take(&self, who: Try<'_>, now: Micros) -> Result<bool, u64> {
+    /// Whole seconds to wait before another; then nothing was counted.
+    pub(super) fn take(&self, who: Try<'_>, now: Micros) -> Result<Taken, u64> {
         let mut kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let Kept { accounts, invented, addresses } = &mut *kept;
         let names = if who.exists { accounts } else { invented };
         let pair = (who.account.to_owned(), who.address.to_owned());
         let (account, address) = (who.account.to_owned(), who.address.to_owned());
-        let mut wait = names.here.wait(&pair, FREE, now);
-        if !who.known_here {
-            wait = wait.max(names.anywhere.wait(&account, FREE_ANYWHERE, now)).max(addresses.wait(
-                &address,
-                FREE_ADDRESS,
-                now,
-            ));
-        }
-        if wait > 0 {
-            return Err(wait);
+        let shared = match who.is_signed_in() {
+            true => 0,
+            false => {
+                let anywhere = names.anywhere.wait(&account, FREE_ANYWHERE, LONGEST_WAIT, now);
+                anywhere.max(addresses.wait(&address, FREE_ADDRESS, LONGEST_WAIT, now))
+            }
+        };
+        let here = names.here.wait(&pair, FREE, LONGEST_HERE, now);
+        if here > 0 {
+            return Err(here.max(shared));
         }
         let mut alarm = names.here.count(pair, now) == FREE;
-        if !who.known_here {
+        if shared == 0 && !who.is_signed_in() {
             addresses.count(address, now);
             alarm |= names.anywhere.count(account, now) == FREE_ANYWHERE;
         }
-        Ok(alarm)
+        Ok(Taken { looked_at: shared == 0 || who.known_here, wait: shared, alarm })
     }
 
     /// The password was right: clears what was held against the account there and anywhere, and takes back the one try
     /// that was counted against the address, which may have others to answer for.
-    pub(super) fn right(&self, who: Try<'_>) {
+    pub(super) fn right(&self, who: Try<'_>, taken: Taken) {
         let mut kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let Names { here, anywhere } = &mut kept.accounts;
         here.0.remove(&(who.account.to_owned(), who.address.to_owned()));
+        if who.is_signed_in() {
+            return;
+        }
         anywhere.0.remove(who.account);
-        if !who.known_here {
+        if taken.wait == 0 {
             kept.addresses.take_back(who.address);
         }
     }
@@ -126,11 +149,11 @@ impl<K> Default for Tally<K> {
 
 impl<K: Clone + Eq + Hash> Tally<K> {
     /// Whole seconds to wait before another try; 0 when one may be made now.
-    fn wait(&mut self, key: &K, free: u32, now: Micros) -> u64 {
+    fn wait(&mut self, key: &K, free: u32, longest: Duration, now: Micros) -> u64 {
         let Some(tries) = self.0.get_mut(key) else { return 0 };
         // A clock that was set back makes nobody wait longer.
         tries.last = tries.last.min(now);
-        let until = tries.last.saturating_add(micros(penalty(tries.wrong, free)));
+        let until = tries.last.saturating_add(micros(penalty(tries.wrong, free).min(longest)));
         u64::try_from(until - now).unwrap_or(0).div_ceil(1_000_000)
     }
 
@@ -165,7 +188,7 @@ impl Tally<String> {
 fn penalty(wrong: u32, free: u32) -> Duration {
     match wrong.checked_sub(free) {
         None => Duration::ZERO,
-        Some(over) => Duration::from_secs(1 << over.min(16)).min(LONGEST_WAIT),
+        Some(over) => Duration::from_secs(1 << over.min(16)),
     }
 }
 
@@ -189,20 +212,35 @@ mod tests {
         Try { account: "ada", exists: true, address, known_here: false }
     }
 
+    /// Counts a try: whether its password is looked at, and what is answered when it is wrong, in seconds of waiting.
+    fn tried(attempts: &Attempts, who: Try<'_>, now: Micros) -> (bool, u64) {
+        match attempts.take(who, now) {
+            Ok(taken) => (taken.looked_at, taken.wait),
+            Err(wait) => (false, wait),
+        }
+    }
+
+    const LOOKED_AT: (bool, u64) = (true, 0);
+
     #[test]
     fn the_wait_doubles_and_another_address_is_not_punished() {
         let attempts = Attempts::default();
         for wrong in 1..=5 {
-            assert_eq!(attempts.take(ada("10.0.0.1"), 0), Ok(wrong == 5), "the fifth raises the alarm");
+            let taken = attempts.take(ada("10.0.0.1"), 0).expect("these are free");
+            assert_eq!(
+                taken,
+                Taken { looked_at: true, wait: 0, alarm: wrong == 5 },
+                "the fifth raises the alarm"
+            );
         }
         assert_eq!(attempts.take(ada("10.0.0.1"), 0), Err(1));
-        assert_eq!(attempts.take(ada("10.0.0.1"), 1_000_000), Ok(false));
+        assert_eq!(tried(&attempts, ada("10.0.0.1"), 1_000_000), LOOKED_AT);
         assert_eq!(attempts.take(ada("10.0.0.1"), 1_000_000), Err(2));
-        assert_eq!(attempts.take(ada("10.0.0.2"), 1_000_000), Ok(false));
-        assert_eq!(attempts.take(Try { account: "bob", ..ada("10.0.0.1") }, 1_000_000), Ok(false));
-        assert_eq!(attempts.take(ada("10.0.0.1"), 3_000_000), Ok(false));
-        attempts.right(ada("10.0.0.1"));
-        assert_eq!(attempts.take(ada("10.0.0.1"), 3_000_000), Ok(false));
+        assert_eq!(tried(&attempts, ada("10.0.0.2"), 1_000_000), LOOKED_AT);
+        assert_eq!(tried(&attempts, Try { account: "bob", ..ada("10.0.0.1") }, 1_000_000), LOOKED_AT);
+        let taken = attempts.take(ada("10.0.0.1"), 3_000_000).expect("the wait is over");
+        attempts.right(ada("10.0.0.1"), taken);
+        assert_eq!(tried(&attempts, ada("10.0.0.1"), 3_000_000), LOOKED_AT);
     }
 
     #[test]
@@ -216,18 +254,18 @@ mod tests {
     fn many_addresses_do_not_help() {
         let attempts = Attempts::default();
         for address in 0..50 {
-            assert!(attempts.take(ada(&address.to_string()), 0).is_ok());
+            assert_eq!(tried(&attempts, ada(&address.to_string()), 0), LOOKED_AT);
         }
-        assert_eq!(attempts.take(ada("a new one"), 0), Err(1));
+        assert_eq!(tried(&attempts, ada("a new one"), 0), (false, 1));
     }
 
     #[test]
     fn many_names_do_not_help() {
         let attempts = Attempts::default();
         let invented =
-            |name: &str| attempts.take(Try { account: name, exists: false, ..ada("10.0.0.1") }, 0).is_ok();
+            |name: &str| tried(&attempts, Try { account: name, exists: false, ..ada("10.0.0.1") }, 0).0;
         assert_eq!((0..1000).filter(|name| invented(&name.to_string())).count(), 20);
-        assert_eq!(attempts.take(ada("10.0.0.1"), 0), Err(1), "nor does an account among them");
+        assert_eq!(tried(&attempts, ada("10.0.0.1"), 0), (false, 1), "nor does an account among them");
     }
 
     #[test]
@@ -242,41 +280,120 @@ mod tests {
         assert_eq!(attempts.take(ada("10.0.0.1"), 1), Err(1));
     }
 
-    /// An outsider may keep an account's other addresses waiting, not the ones it is used at.
+    /// An outsider may keep an account's other addresses waiting, not the ones it is used at; nor may a neighbour with
+    /// invented names.
     #[test]
     fn strangers_keep_nobody_from_their_desk() {
         let attempts = Attempts::default();
         for address in 0..60 {
             let _ = attempts.take(ada(&address.to_string()), 0);
         }
+        for name in 0..60 {
+            let _ = attempts.take(Try { account: &name.to_string(), exists: false, ..ada("10.0.0.1") }, 0);
+        }
         let desk = Try { known_here: true, ..ada("10.0.0.1") };
-        assert_eq!(attempts.take(desk, 0), Ok(false));
-        attempts.right(desk);
-        assert_eq!(attempts.take(ada("a new one"), 0), Ok(false), "and being there clears it for all");
+        let taken = attempts.take(desk, 0).expect("nobody tried it there");
+        assert!(taken.looked_at);
+        attempts.right(desk, taken);
+        assert_eq!(tried(&attempts, ada("a new one"), 0), LOOKED_AT, "and being there clears it for all");
         for _ in 0..5 {
             attempts.take(desk, 0).expect("these are free");
         }
         assert_eq!(attempts.take(desk, 0), Err(1), "tries made there count there");
     }
 
-    /// Signing in to one's own account between guesses at others takes back one try and no more.
+    /// Whatever is tried in whatever order: with wrong passwords, what is answered for an account that is known there is
+    /// what is answered for a name that is nobody's, and what it does to the others there is the same.
+    #[test]
+    fn from_outside_a_known_account_is_like_an_invented_one() {
+        let ways: [&[(&str, u32, Micros)]; 4] = [
+            &[("it", 30, 0), ("other", 1, 0), ("it", 9, 1_500_000)],
+            &[("other", 25, 0), ("it", 7, 0), ("it", 1, 2_000_000), ("other", 3, 2_500_000)],
+            &[
+                ("it", 5, 0),
+                ("other", 16, 0),
+                ("it", 2, 1_000_000),
+                ("it", 2, 1_000_001),
+                ("other", 9, 1_000_002),
+            ],
+            &[("other", 400, 200_000), ("it", 400, 200_000)],
+        ];
+        for way in ways {
+            let answers = |known: bool| {
+                let attempts = Attempts::default();
+                let (mut now, mut fresh, mut answers) = (0, 0, Vec::new());
+                for &(name, times, apart) in way {
+                    for _ in 0..times {
+                        now += apart;
+                        fresh += 1;
+                        let other = fresh.to_string();
+                        let who = match name {
+                            "it" => {
+                                Try { account: "it", exists: known, address: "10.0.0.1", known_here: known }
+                            }
+                            _ => Try { account: &other, exists: false, ..ada("10.0.0.1") },
+                        };
+                        answers.push(tried(&attempts, who, now).1);
+                    }
+                }
+                answers
+            };
+            assert_eq!(answers(true), answers(false), "{way:?}");
+        }
+    }
+
+    /// A neighbour who guesses whenever he may keeps nobody out for longer than half a minute at a time.
+    #[test]
+    fn a_known_account_waits_half_a_minute_at_most() {
+        let attempts = Attempts::default();
+        let desk = Try { known_here: true, ..ada("10.0.0.1") };
+        let mut now = 0;
+        for _ in 0..100 {
+            while let Err(wait) = attempts.take(Try { known_here: false, ..desk }, now) {
+                let here = attempts.0.lock().expect("nobody panics").accounts.here.wait(
+                    &("ada".to_owned(), "10.0.0.1".to_owned()),
+                    FREE,
+                    LONGEST_HERE,
+                    now,
+                );
+                assert!(here <= 30, "{here} s of {wait} s");
+                now += 1_000_000;
+            }
+        }
+        now += 30_000_000;
+        assert!(attempts.take(desk, now).expect("half a minute is over").looked_at);
+    }
+
+    /// Signing in to one's own account between guesses at others takes back one try and no more, and none that was not
+    /// counted.
     #[test]
     fn ones_own_password_does_not_clear_the_address() {
-        let attempts = Attempts::default();
-        let mut guesses = 0;
-        while guesses < 100 {
-            let name = guesses.to_string();
-            let own = Try { account: "bob", ..ada("10.0.0.1") };
-            if attempts.take(own, 0).is_err() {
-                break;
+        for known_here in [false, true] {
+            let attempts = Attempts::default();
+            let mut guesses = 0;
+            for name in 0..100 {
+                let own = Try { account: "bob", known_here, ..ada("10.0.0.1") };
+                if let Ok(taken) = attempts.take(own, 0)
+                    && taken.looked_at
+                {
+                    attempts.right(own, taken);
+                }
+                let name = name.to_string();
+                guesses += u32::from(tried(&attempts, Try { account: &name, ..ada("10.0.0.1") }, 0).0);
             }
-            attempts.right(own);
-            if attempts.take(Try { account: &name, ..ada("10.0.0.1") }, 0).is_err() {
-                break;
-            }
-            guesses += 1;
+            assert_eq!(guesses, 20, "known here: {known_here}");
         }
-        assert_eq!(guesses, 20);
+    }
+
+    /// Whoever is asked for the present password once more has no address to answer for.
+    #[test]
+    fn a_session_answers_for_itself() {
+        let attempts = Attempts::default();
+        for name in 0..100 {
+            let name = name.to_string();
+            let taken = attempts.take(Try::once_more(&name), 0).expect("the first of each");
+            assert_eq!((taken.looked_at, taken.wait), LOOKED_AT);
+        }
     }
 
     #[test]
@@ -285,7 +402,7 @@ mod tests {
         let noon = 43_200_000_000;
         while attempts.take(ada("10.0.0.1"), noon).is_ok() {}
         assert_eq!(attempts.take(ada("10.0.0.1"), 0), Err(1));
-        assert_eq!(attempts.take(ada("10.0.0.1"), 1_000_000), Ok(false), "and the wait does end");
+        assert_eq!(tried(&attempts, ada("10.0.0.1"), 1_000_000), LOOKED_AT, "and the wait does end");
     }
 
     #[test]

@@ -53,8 +53,8 @@ pub enum OperatorError {
     /// No operator has this id or name.
     #[error("there is no such operator")]
     Unknown,
-    /// Names have 1 to 64 letters, digits, dots, hyphens and underscores.
-    #[error("a name has 1 to 64 letters, digits, dots, hyphens or underscores")]
+    /// Names have 1 to 64 letters, digits, dots, hyphens and underscores; new ones of ASCII, so that no two look alike.
+    #[error("a name has 1 to 64 letters (a to z), digits, dots, hyphens or underscores")]
     Name,
     /// The password given as the present one is not.
     #[error("the present password is wrong")]
@@ -85,7 +85,7 @@ impl From<OperatorError> for Problem {
     }
 }
 
-/// A login name as it is stored: trimmed, lower case.
+/// A login name as it is stored: trimmed, lower case. Those from before may have letters of any script.
 pub(super) fn fold(name: &str) -> Option<String> {
     let name = name.trim().to_lowercase();
     let good = (1..=64).contains(&name.chars().count())
@@ -104,8 +104,8 @@ pub async fn add(
     role: Role,
     password: &str,
 ) -> Result<OperatorId, OperatorError> {
-    let name = fold(name).ok_or(OperatorError::Name)?;
-    let hash = password::hash(password).await?;
+    let name = fold(name).filter(|name| name.is_ascii()).ok_or(OperatorError::Name)?;
+    let hash = password::hash(&name, password).await?;
     let mut tx = kit.begin().await?;
     let now = tx.now();
     let added = sqlx::query_as::<_, (i64,)>(ADD)
@@ -202,15 +202,15 @@ pub async fn change_password(
     let (name, stored) = stored.ok_or(OperatorError::Unknown)?;
     // Whoever took over a session is not to find out the password at leisure.
     let who = Try::once_more(&name);
-    let alarm = kit.attempts().take(who, kit.now()).map_err(OperatorError::Wait)?;
+    let taken = kit.attempts().take(who, kit.now()).map_err(OperatorError::Wait)?;
     if !password::matches(present, Some(stored)).await {
-        if alarm {
+        if taken.alarm {
             note_wrong(kit, id.0).await?;
         }
         return Err(OperatorError::WrongPassword);
     }
-    kit.attempts().right(who);
-    set_password(kit, id, new, false, Some(id)).await
+    kit.attempts().right(who, taken);
+    set_password(kit, (id, &name), new, false, Some(id)).await
 }
 
 /// Somebody else's change: the operator must choose their own at the next sign-in. For an operator named on the
@@ -225,19 +225,19 @@ pub async fn reset_password(
     new: &str,
 ) -> Result<(), OperatorError> {
     let name = fold(name).ok_or(OperatorError::Name)?;
-    let found: Option<(i64,)> = sqlx::query_as(BY_NAME).bind(name).fetch_optional(kit.read()).await?;
+    let found: Option<(i64,)> = sqlx::query_as(BY_NAME).bind(&name).fetch_optional(kit.read()).await?;
     let (id,) = found.ok_or(OperatorError::Unknown)?;
-    set_password(kit, OperatorId(id), new, true, by).await
+    set_password(kit, (OperatorId(id), &name), new, true, by).await
 }
 
 async fn set_password(
     kit: &Kit,
-    id: OperatorId,
+    (id, name): (OperatorId, &str),
     new: &str,
     must_change: bool,
     by: Option<OperatorId>,
 ) -> Result<(), OperatorError> {
-    let hash = password::hash(new).await?;
+    let hash = password::hash(name, new).await?;
     let mut tx = kit.begin().await?;
     sqlx::query(SET_PASSWORD).bind(id.0).bind(hash).bind(i64::from(must_change)).execute(&mut *tx).await?;
     end_all(&mut tx, id).await?;

@@ -1,5 +1,6 @@
 //! Passwords: argon2id, away from the threads that serve.
 
+use std::collections::HashSet;
 use std::sync::{Arc, LazyLock};
 
 use argon2::Argon2;
@@ -9,6 +10,8 @@ use tokio::sync::Semaphore;
 
 /// Characters at least.
 const SHORTEST: usize = 10;
+/// Different characters at least, the operator's name left out.
+const DIFFERENT: usize = 5;
 /// Bytes at most: hashing is not to be made expensive from outside.
 const LONGEST: usize = 256;
 /// Hashes computed at once: each takes 19 MiB and a core. How many wait for their turn is bounded by the back-off.
@@ -22,6 +25,9 @@ pub enum PasswordError {
     /// Fewer than 10 characters.
     #[error("a password has at least {SHORTEST} characters")]
     Short,
+    /// Fewer than 5 different characters besides the operator's own name.
+    #[error("a password has at least {DIFFERENT} different characters besides the operator's name")]
+    Plain,
     /// More than 256 bytes.
     #[error("a password has at most {LONGEST} bytes")]
     Long,
@@ -37,19 +43,24 @@ pub fn generate() -> String {
     letters.chunks(5).map(|group| group.iter().collect::<String>()).collect::<Vec<_>>().join("-")
 }
 
-pub(super) fn check(password: &str) -> Result<(), PasswordError> {
+/// Whether an operator of this name, folded, may have this password.
+fn check(name: &str, password: &str) -> Result<(), PasswordError> {
     if password.chars().count() < SHORTEST {
         return Err(PasswordError::Short);
     }
     if password.len() > LONGEST {
         return Err(PasswordError::Long);
     }
+    let different: HashSet<char> = password.to_lowercase().replace(name, "").chars().collect();
+    if different.len() < DIFFERENT {
+        return Err(PasswordError::Plain);
+    }
     Ok(())
 }
 
-/// The PHC string of a new password.
-pub(super) async fn hash(password: &str) -> Result<String, PasswordError> {
-    check(password)?;
+/// The PHC string of a new password of the operator of this name.
+pub(super) async fn hash(name: &str, password: &str) -> Result<String, PasswordError> {
+    check(name, password)?;
     let password = password.to_owned();
     Ok(away(move || hash_now(&password)).await)
 }
@@ -95,6 +106,26 @@ mod tests {
     use std::time::Duration;
 
     use super::*;
+
+    #[test]
+    fn one_key_held_down_and_ones_own_name_are_no_passwords() {
+        for plain in [
+            "aaaaaaaaaa",
+            "abcdabcdabcd",
+            "AbCdaBcDAbcd",
+            "ada.lovelace",
+            "ADA.lovelaceADA.lovelace",
+            "ada.lovelace1234",
+        ] {
+            assert_eq!(check("ada.lovelace", plain), Err(PasswordError::Plain), "{plain}");
+        }
+        assert_eq!(check("ada.lovelace", "aaaaaaaa"), Err(PasswordError::Short));
+        for good in
+            ["abcdeabcde", "ada.lovelace12345", "correct horse battery", "天地玄黄宇宙洪荒日月", &generate()]
+        {
+            assert_eq!(check("ada.lovelace", good), Ok(()), "{good}");
+        }
+    }
 
     #[tokio::test]
     async fn a_request_that_is_gone_keeps_its_turn_until_its_hash_is_made() {

@@ -8,6 +8,7 @@ use ring::digest::{SHA256, digest};
 use ring::hmac;
 use ring::rand::{SecureRandom, SystemRandom};
 use serde_json::json;
+use tokio::time::{Instant, sleep_until};
 
 use super::attempts::{Try, place};
 use super::operators::{OperatorId, fold, role};
@@ -23,6 +24,8 @@ pub const SESSION_COOKIE: &str = "__Host-session";
 const NOTE_USE: Micros = 60_000_000;
 /// A clock corrected by no more than this ends no session.
 const CORRECTION: Micros = 60_000_000;
+/// An answer to who has to wait takes so long: long enough to look at a password.
+const LOOKED_AT: Duration = Duration::from_secs(1);
 /// An address that an account has not signed in from for so long is a stranger's again.
 const STRANGE_AFTER: Duration = Duration::from_secs(90 * 24 * 60 * 60);
 
@@ -90,16 +93,22 @@ pub async fn sign_in(
         address: &address,
         known_here: account.as_ref().is_some_and(|(_, _, used)| *used > 0),
     };
-    let alarm = kit.attempts().take(who, kit.now()).map_err(LoginRefusal::Wait)?;
+    let answer_at = Instant::now() + LOOKED_AT;
+    let taken = kit.attempts().take(who, kit.now()).map_err(LoginRefusal::Wait)?;
     let (id, stored) = account.map(|(id, stored, _)| (id, stored)).unzip();
-    if !password::matches(password, stored).await {
+    if !(taken.looked_at && password::matches(password, stored).await) {
         // Names that are nobody's are for the back-off alone: outsiders do not fill the journal.
-        if let Some(id) = id.filter(|_| alarm) {
+        if let Some(id) = id.filter(|_| taken.alarm) {
             note_wrong(kit, id).await?;
         }
-        return Err(LoginRefusal::Wrong);
+        if taken.wait == 0 {
+            return Err(LoginRefusal::Wrong);
+        }
+        // Where strangers wait, the time of the answer does not tell whether a password was looked at.
+        sleep_until(answer_at).await;
+        return Err(LoginRefusal::Wait(taken.wait));
     }
-    kit.attempts().right(who);
+    kit.attempts().right(who, taken);
     open(kit, id.expect("only a known account's password matches"), &address).await
 }
 

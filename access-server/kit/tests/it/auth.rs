@@ -218,6 +218,53 @@ async fn strangers_keep_nobody_from_their_desk() {
     }
 }
 
+/// A neighbour at the same address used up its tries with invented names.
+#[tokio::test]
+async fn a_known_account_is_not_told_from_an_invented_one_and_gets_in() {
+    for site in sites(&[]).await {
+        ada(&site.kit, Role::Viewer).await;
+        let mut invented = 0;
+        let refused = loop {
+            invented += 1;
+            let refused =
+                auth::sign_in(&site.kit, &format!("nobody-{invented}"), "guess guess", "here").await;
+            if !matches!(refused, Err(LoginRefusal::Wrong)) {
+                break refused;
+            }
+        };
+        assert!(matches!(refused, Err(LoginRefusal::Wait(1))), "{refused:?}");
+        assert_eq!(invented, 21);
+        for name in ["ada", "nobody"] {
+            let refused = auth::sign_in(&site.kit, name, "guess guess", "here").await;
+            assert!(matches!(refused, Err(LoginRefusal::Wait(1))), "{name}: {refused:?}");
+        }
+        assert!(auth::sign_in(&site.kit, "ada", PASSWORD, "here").await.is_ok());
+        assert!(
+            auth::sign_in(&site.kit, "ada", PASSWORD, "elsewhere").await.is_ok(),
+            "only that address waits"
+        );
+    }
+}
+
+#[tokio::test]
+async fn names_that_look_like_another_are_not_added() {
+    let [site, _] = sites(&[]).await.try_into().unwrap();
+    ada(&site.kit, Role::Administrator).await;
+    for name in ["аda", "ａｄａ", "аdmin", "ädmin", "管理员"] {
+        let refused = auth::add(&site.kit, None, name, Role::Viewer, "a first password").await;
+        assert!(matches!(refused, Err(OperatorError::Name)), "{name}: {refused:?}");
+    }
+    auth::add(&site.kit, None, "Ada.2-b_c", Role::Viewer, "a first password").await.unwrap();
+    // One from before goes on signing in.
+    let mut tx = site.kit.begin().await.unwrap();
+    sqlx::query("UPDATE operator SET name = '管理员' WHERE name = 'ada'").execute(&mut *tx).await.unwrap();
+    tx.commit().await.unwrap();
+    assert!(auth::sign_in(&site.kit, "管理员", PASSWORD, "here").await.is_ok());
+    auth::reset_password(&site.kit, None, "管理员", "another first password").await.unwrap();
+    let refused = auth::reset_password(&site.kit, None, "管理员", "aaaaaaaaaa").await;
+    assert!(matches!(refused, Err(OperatorError::Password(_))), "{refused:?}");
+}
+
 /// Makes the writer's connection refuse to write, as a full disk or a server that hands over to another does.
 async fn read_only(site: &Site) {
     use sqlx::Executor;
