@@ -83,6 +83,7 @@ fn carry_out(what: What) -> Result<ExitCode> {
         What::Fetch { from } => fetch::all(from.as_deref())?,
         What::Firmware => machine::firmware()?,
         What::Demo(options) => {
+            let _alone = building::demo::claim(&options)?;
             set_up(options.yes)?;
             machine::emulated_firmware()?;
             machine::programs()?;

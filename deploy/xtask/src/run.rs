@@ -18,9 +18,15 @@ pub(crate) fn root() -> PathBuf {
 pub(crate) fn cargo() -> Command {
     let mut command = Command::new("cargo");
     command.current_dir(root());
-    for name in ["CARGO", "CARGO_MANIFEST_DIR", "CARGO_PKG_NAME", "RUSTFLAGS"] {
-        command.env_remove(name);
+    // Build scripts that look at them would be run again whenever cargo is called with and without this program.
+    let ours =
+        |name: &str| name == "CARGO" || name.starts_with("CARGO_PKG_") || name.starts_with("CARGO_MANIFEST_");
+    for (name, _) in std::env::vars_os() {
+        if name.to_str().is_some_and(ours) {
+            command.env_remove(name);
+        }
     }
+    command.env_remove("RUSTFLAGS");
     command
 }
 

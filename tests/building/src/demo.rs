@@ -1,5 +1,6 @@
 //! The demonstration: the whole building on this machine, for somebody to look at, or a scripted piece of its life.
 
+use std::fs::{File, TryLockError};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -26,6 +27,23 @@ pub struct Options {
     pub report: Option<PathBuf>,
 }
 
+/// Makes sure that no other one runs, as long as what is given back lives: before anything is built.
+///
+/// # Errors
+/// When one runs.
+pub fn claim(options: &Options) -> Result<File> {
+    let name = if options.headless { "headless" } else { "demo" };
+    let folder = crate::root().join(".gatehouse");
+    std::fs::create_dir_all(&folder).with_context(|| format!("making {}", folder.display()))?;
+    let path = folder.join(format!("{name}.lock"));
+    let file = File::create(&path).with_context(|| format!("making {}", path.display()))?;
+    match file.try_lock() {
+        Ok(()) => Ok(file),
+        Err(TryLockError::WouldBlock) => bail!("the demonstration runs already: stop it there with Ctrl-C"),
+        Err(TryLockError::Error(error)) => Err(error).context("whether the demonstration runs already"),
+    }
+}
+
 /// Runs it.
 ///
 /// # Errors
@@ -47,41 +65,39 @@ fn open() -> Result<()> {
     println!("  Ctrl-C stops everything.\n");
     // The first face is shown when it can be known.
     scenario::faces_are_known(&mut building)?;
-    for who in [Somebody::Employee, Somebody::Stranger].iter().cycle() {
-        match who {
-            Somebody::Employee => {
-                println!("  an employee walks up to the staff gate, and through it");
-                if let Err(error) = scenario::pass_by_face(&mut building) {
-                    println!("  {error:#}");
-                    building.camera.scene()?;
-                }
-            }
-            Somebody::Stranger => {
-                println!("  a stranger walks up to the staff gate");
-                building.camera.show(&photographs().join("biden.jpg"))?;
-                std::thread::sleep(PICTURE);
-                building.camera.scene()?;
-            }
+    loop {
+        println!("  Ou Mingzhe (欧明哲) walks up to the staff gate, is known by his face, and walks in");
+        if let Err(error) = scenario::pass_by_face(&mut building) {
+            println!("  he was not let in: the page says why ({error:#})");
+            building.camera.scene()?;
         }
-        println!("  nobody is there");
         std::thread::sleep(PICTURE);
-        for (name, part) in [
-            ("server", &mut building.server),
-            ("controller", &mut building.controller),
-            ("vision", &mut building.vision),
-        ] {
-            if part.as_mut().is_some_and(|part| !part.is_alive()) {
-                bail!("the {name} has ended; its words are in {}", building.site.logs().display());
-            }
+        println!("  a stranger walks up to the staff gate");
+        building.camera.show(&photographs().join("biden.jpg"))?;
+        std::thread::sleep(PICTURE);
+        building.camera.scene()?;
+        println!("  Ou Mingzhe shows his card at the gate and leaves");
+        if let Err(error) = scenario::leave_by_card(&building) {
+            println!("  he was not let out by it ({error:#})");
         }
+        std::thread::sleep(PICTURE);
+        tell_who_ended(&mut building);
     }
-    Ok(())
 }
 
-/// Who comes to the staff gate.
-enum Somebody {
-    Employee,
-    Stranger,
+/// A part that was killed stays away, and the others go on: that is to be looked at too.
+fn tell_who_ended(building: &mut Building) {
+    let logs = building.site.logs();
+    for (name, part) in [
+        ("server", &mut building.server),
+        ("controller", &mut building.controller),
+        ("vision", &mut building.vision),
+    ] {
+        if part.as_mut().is_some_and(|part| !part.is_alive()) {
+            println!("  the {name} has ended (its last words are in {}); the others go on", logs.display());
+            *part = None;
+        }
+    }
 }
 
 fn scripted(report: Option<&Path>) -> Result<()> {

@@ -86,8 +86,9 @@ impl Report {
 pub type Act = (&'static str, fn(&mut Building, &mut Vec<f64>) -> Result<String>);
 
 /// All of it.
-pub const LONG: [Act; 14] = [
+pub const LONG: [Act; 15] = [
     ("an employee's face opens the gate", known_face),
+    ("the employee's card lets him out again", out_again),
     ("a stranger's face opens nothing", unknown_face),
     ("a print of the employee's face opens nothing", printed_face),
     ("a card opens the door", card),
@@ -161,12 +162,20 @@ pub fn present_known_face(building: &mut Building) -> Result<Duration> {
     edge_utc.checked_sub(shown_utc).context("the gate opened before the face was shown")
 }
 
-/// Somebody walks in through the lane: outer beam, inner beam, safety beam, exit side's beams.
+/// The lane's beams, from outside to inside.
+const BEAMS: [&str; 5] =
+    ["beam_entry_outer", "beam_entry_inner", "beam_safety", "beam_exit_inner", "beam_exit_outer"];
+
+/// Somebody walks in through the lane, from beam to beam.
 ///
 /// # Errors
 /// When the emulator is gone.
 pub fn walk_in(building: &Building) -> Result<()> {
-    let beams = ["beam_entry_outer", "beam_entry_inner", "beam_safety", "beam_exit_inner", "beam_exit_outer"];
+    walk(building, BEAMS.into_iter())
+}
+
+fn walk(building: &Building, beams: impl Iterator<Item = &'static str>) -> Result<()> {
+    let beams: Vec<_> = beams.collect();
     for pair in beams.windows(2) {
         for beam in pair {
             building.lane.press(beam)?;
@@ -218,6 +227,27 @@ pub fn pass_by_face(building: &mut Building) -> Result<Duration> {
     // Vision takes the next face for another person once this one is out of sight.
     std::thread::sleep(OUT_OF_SIGHT);
     Ok(time)
+}
+
+/// The employee shows his card inside the gate and walks out.
+///
+/// # Errors
+/// When the gate does not open, or does not close behind him.
+pub fn leave_by_card(building: &Building) -> Result<()> {
+    let before = Instant::now();
+    building.lane.present_wiegand(1, &wiegand26(FACILITY, 1001))?;
+    building.lane.edge("open_exit", true, before, PIN).context("the gate did not open")?;
+    walk(building, BEAMS.into_iter().rev())?;
+    building.lane.wait_output("open_exit", false, PIN.saturating_mul(4))?;
+    building.lane.wait_output("brake", true, PIN.saturating_mul(4)).context("the gate did not close again")
+}
+
+fn out_again(building: &mut Building, _: &mut Vec<f64>) -> Result<String> {
+    let from = journal::end(&building.site)?;
+    leave_by_card(building)?;
+    let out = json!({ "door": LANE.door, "side": "exit", "outcome": "granted" });
+    let record = wait_for(&building.site, from, "the grant", EVENT, |it| it.is("access", &out))?;
+    Ok(format!("let out, journal #{}", record.seq))
 }
 
 fn unknown_face(building: &mut Building, _: &mut Vec<f64>) -> Result<String> {

@@ -175,6 +175,9 @@ fn people(browser: &Browser) -> Result<()> {
     page.find("heading", &["Ou Mingzhe"])?;
     browser.pictures("person-en")?;
     page.press(&page.find("link", &["切换到中文"])?)?;
+    page.press(&page.find("link", &["通行权限"])?)?;
+    page.find("listitem", &["职员工作日", "职员 可在 工作日 07:00–20:00 进入 正门、员工通道闸机。"])?;
+    browser.pictures("access-zh-CN")?;
     page.press(&page.find("link", &["实时"])?)?;
     page.find("heading", &["现在有异常吗？"]).map(drop)
 }
