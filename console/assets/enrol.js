@@ -17,14 +17,24 @@
 
   const words = (code) => form.querySelector(`[data-code="${CSS.escape(code)}"]`)?.textContent ?? outcome.dataset.failed;
 
+  // To the page of somebody who looks alike.
+  const link = (id, words) => {
+    const to = Object.assign(document.createElement("a"), { href: `/people/${id}`, target: "_blank" });
+    to.textContent = words.replace("\u2007", id);
+    const line = document.createElement("li");
+    line.append(to);
+    return line;
+  };
+
   const refuse = async (answer) => {
     const problem = await answer.json().catch(() => ({}));
     const code = (problem.type ?? "").split("/").pop();
     if (problem.twins) {
-      const names = problem.twins.map((twin) => twin.person).join(", ");
-      const line = twins.querySelector("p");
-      line.textContent = line.dataset.words.replace("\u2007", names);
+      const list = twins.querySelector(".twins");
+      list.replaceChildren(...problem.twins.map((twin) => link(twin.person, list.dataset.words)));
       twins.hidden = false;
+      outcome.textContent = "";
+      return;
     }
     outcome.textContent = words(code);
     outcome.classList.add("fault");

@@ -357,7 +357,7 @@ shown-unknown-credential = unknown { $kind }
 
 remedy-wait = Come back at { $time }
 remedy-show = Show { $factors }
-remedy-change = Change the record ({ $what })
+remedy-change = Put the record right ({ $what })
 remedy-operator = An operator lifts it ({ $what })
 
 stage-capture = capture
@@ -421,8 +421,8 @@ standing-suspended = Suspended
 standing-early = Not valid yet
 standing-expired = Expired
 credential-count = { $count ->
-    [one] 1 other
-   *[other] { $count } others
+    [one] 1 credential
+   *[other] { $count } credentials
 }
 person-particulars = Particulars
 person-other-name = Other name
@@ -450,10 +450,10 @@ person-look-again = Look again
 person-namesakes = There is somebody named “{ $name }” already; see whether it is the same person:
 person-namesake = number { $id }
 person-another = It is another person: add them
-person-fault-name = Give a name: one line of at most 200 bytes.
-person-fault-latin = One line of at most 200 bytes.
-person-fault-department = One line of at most 200 bytes.
-person-fault-number = One line of at most 200 bytes.
+person-fault-name = Give a name: one line of at most 200 letters.
+person-fault-latin = One line of at most 200 letters.
+person-fault-department = One line of at most 200 letters.
+person-fault-number = One line of at most 200 letters.
 person-fault-kind = Choose a kind.
 person-fault-from = This is not a day.
 person-fault-until = This is not a day, or it lies before the first one.
@@ -528,7 +528,7 @@ face-enrol = Enrol the face
 face-enrol-again = Replace the face
 face-busy = Looking at the photograph…
 face-as-picture = Show it beside events too
-face-twin = This face is much like that of somebody enrolled already (number  ). Please look:
+face-twin = This face is much like that of somebody enrolled already. Please look:
 face-twin-accepted = I have looked: they are two people
 face-failed = It could not be enrolled; try again in a while.
 person-said-face-enrolled = The face is enrolled; gates know it within seconds.

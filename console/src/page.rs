@@ -51,6 +51,7 @@ impl Page {
     pub(crate) fn say(&self, key: &str) -> Cow<'static, str> {
         match key {
             "age-seconds" | "age-minutes" | "age-hours" => self.language.say_with(key, &[("n", GAP.into())]),
+            "person-namesake" => self.language.say_with(key, &[("id", GAP.into())]),
             "stale-lost" => self.language.say_with(key, &[("time", GAP.into())]),
             _ => self.language.say(key),
         }
