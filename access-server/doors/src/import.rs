@@ -3,8 +3,8 @@
 //! Everything is found by its key: what is not there is created, what is there otherwise is changed, nothing is removed.
 //! Of people and what they carry, a status or a limit that the file does not name stays as it is: an older file gives back
 //! no right that was withdrawn since. What could not be put in force is not kept. Every fault is listed with its line, up
-//! to 200 of them. What stands in it twice is refused. A dry run does all of it and keeps nothing. Cards and PINs stand in the file in clear and leave it as digests; photographs
-//! are shown to the vision process before anything is written.
+//! to 200 of them. What stands in it twice is refused. A dry run does all of it and keeps nothing. Cards and PINs stand in
+//! the file in clear and leave it as digests; photographs are shown to the vision process before anything is written.
 //!
 //! Events wait while a file is written, and so that they wait for no more than about two seconds it has at most
 //! [`ROWS_MAX`] rows: some 3,000 people with a card and a group. Fifty thousand come in seventeen files today, the groups

@@ -295,3 +295,25 @@ impl fmt::Display for Line {
         write!(f, "{}: {}: {done}", self.line, self.what)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Nothing of the file is kept then, and events wait for the writer.
+    #[tokio::test]
+    async fn nothing_more_is_begun_when_no_more_faults_are_listed() {
+        let kit = kit::testing::sites(&[]).await.remove(0).kit;
+        let options = Options { by: None, dry_run: false, photos: Photos::LeaveOut };
+        let lines = Lines::of("");
+        let mut run = Run::new(&options, &lines, Wrongs::default());
+        let mut tx = kit.begin().await.unwrap();
+        let mut begun = 0;
+        while begun < 1000 && run.begin(&mut tx).await.is_ok() {
+            run.end(&mut tx).await.ok().unwrap();
+            run.wrong_at(1, "group a", "field", String::new());
+            begun += 1;
+        }
+        assert_eq!(begun, 200);
+    }
+}
