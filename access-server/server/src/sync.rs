@@ -215,3 +215,23 @@ async fn listen_to_others(kit: &Kit) {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use uplink::sync::Digest;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn a_device_that_asks_again_and_again_for_what_it_cannot_have_is_told_of_once() {
+        let kit = kit::testing::sites(&[people::MIGRATIONS, doors::MIGRATIONS].concat()).await.remove(0).kit;
+        let (mut replicas, mut told) = (BTreeMap::new(), Told::default());
+        let have = Have { set: Set::Policy, version: None, digest: Digest::default() };
+        let now = Instant::now();
+        for _ in 0..100 {
+            note(&kit, &mut replicas, &mut told, "vision-1".to_owned(), have.clone()).await;
+        }
+        let later = now + Duration::from_secs(2 * 3600);
+        assert_eq!(told.tell("vision-1", "not-for-it", later), Some(99), "the first was told of");
+    }
+}
