@@ -587,3 +587,12 @@ days-9 = site days
 day-public-holiday = public holiday
 day-working-weekend = working weekend
 day-site-day = site day
+
+history-title = History
+history-day = Up to this day
+history-urgent = Alarms alone
+history-show = Show
+history-none = Nothing is before this.
+history-older = Older
+history-newest = Newest
+history-wrong-day = This is not a day.

@@ -575,3 +575,12 @@ days-9 = 站点日
 day-public-holiday = 法定节假日
 day-working-weekend = 调休上班
 day-site-day = 站点日
+
+history-title = 事件记录
+history-day = 截至日期
+history-urgent = 只看报警
+history-show = 查看
+history-none = 没有更早的事件。
+history-older = 更早
+history-newest = 最新
+history-wrong-day = 不是有效日期。

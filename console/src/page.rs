@@ -35,9 +35,14 @@ impl Page {
         Self { section, ..self }
     }
 
-    /// Whether the pages behind the navigation are open to whoever looks.
+    /// Whether somebody looks who may look around.
+    pub(crate) fn is_inside(&self) -> bool {
+        self.operator.as_ref().is_some_and(|it| !it.must_change)
+    }
+
+    /// And at people and rights too.
     pub(crate) fn is_of_the_control_room(&self) -> bool {
-        self.operator.as_ref().is_some_and(|it| !it.must_change && it.role >= Role::Operator)
+        self.is_inside() && self.operator.as_ref().is_some_and(|it| it.role >= Role::Operator)
     }
 
     /// A name as this language shows it, and the other one where there is one.

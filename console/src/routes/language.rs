@@ -24,5 +24,29 @@ fn back(headers: &HeaderMap) -> Option<String> {
     let referer = headers.get(header::REFERER)?.to_str().ok()?;
     let uri: axum::http::Uri = referer.parse().ok()?;
     let path = uri.path();
-    (path.starts_with('/') && !path.starts_with("//")).then(|| path.to_owned())
+    // Browsers read a backslash as a slash: `/\evil.example` would be another site.
+    let here = path.starts_with('/') && !path.starts_with("//") && !path.contains('\\');
+    here.then(|| path.to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use axum::http::HeaderValue;
+
+    use super::*;
+
+    #[test]
+    fn the_way_back_stays_on_this_site() {
+        for (referer, to) in [
+            ("https://gate.example.cn/people?page=2", Some("/people")),
+            ("https://gate.example.cn/", Some("/")),
+            ("https://gate.example.cn//evil.example", None),
+            ("https://gate.example.cn/\\evil.example", None),
+            ("https://gate.example.cn/people/\\..\\..\\evil.example", None),
+            ("nothing", None),
+        ] {
+            let headers = HeaderMap::from_iter([(header::REFERER, HeaderValue::from_static(referer))]);
+            assert_eq!(back(&headers).as_deref(), to, "{referer}");
+        }
+    }
 }

@@ -1,6 +1,7 @@
 //! The routes: one file a page.
 
 mod access;
+mod history;
 mod language;
 mod live;
 mod login;
@@ -33,6 +34,7 @@ pub(crate) fn all(console: &Console) -> Router<Console> {
         .route("/sign-out", post(login::leave))
         .route(PASSWORD_PATH, get(password::show).post(password::change))
         .route("/language", get(language::change))
+        .route("/history", get(history::show))
         .route("/access", get(access::show))
         .merge(people::routes())
         .layer(middleware::from_fn_with_state(console.clone(), problem::as_page));

@@ -55,7 +55,7 @@ fn what_would_have_let_it_pass_is_in_words() {
     assert_eq!(said(coded("show", &[("factors", word("face+pin"))])), "Show face + PIN");
     assert_eq!(
         said(coded("change", &[("what", word("no-access-level"))])),
-        "Change the record (No access level for this door)"
+        "Put the record right (No access level for this door)"
     );
     assert_eq!(
         said(coded("operator", &[("what", word("door-locked"))])),

@@ -69,6 +69,26 @@ pub async fn newest(pool: &AnyPool) -> Result<u64, sqlx::Error> {
     Ok(row.map_or(0, |(seq,)| seq.cast_unsigned()))
 }
 
+/// The first place that was received at or after a time (UTC microseconds), as far as the server's clock never went back;
+/// one past the end when nothing was. Looks at some 25 records, whatever the journal's length.
+///
+/// # Errors
+/// When the database fails.
+pub async fn place_at(pool: &AnyPool, received: i64) -> Result<u64, sqlx::Error> {
+    // Everything before `early` is earlier; `late` is not, or is past the end.
+    let (mut early, mut late) = (1, newest(pool).await? + 1);
+    while early < late {
+        let middle = early.midpoint(late);
+        let (at, _): (i64, i64) = sqlx::query_as(TIMES).bind(middle.cast_signed()).fetch_one(pool).await?;
+        if at < received {
+            early = middle + 1;
+        } else {
+            late = middle;
+        }
+    }
+    Ok(early)
+}
+
 async fn page(
     pool: &AnyPool,
     (whole, places): (&'static str, &'static str),
