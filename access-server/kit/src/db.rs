@@ -249,12 +249,16 @@ fn unheard(address: &str) -> Result<Engine, OpenError> {
     Err(OpenError::Listened { host: host.to_owned() })
 }
 
-/// Makes an absent SQLite file readable by its owner alone (its log takes the same mode).
+/// Makes an absent SQLite file readable by its owner alone (its log takes the same mode); one that is there is taken from
+/// others, with its log.
 fn create_private(address: &str) -> Result<(), OpenError> {
     use std::os::unix::fs::OpenOptionsExt;
     let path =
         address.trim_start_matches("sqlite:").trim_start_matches("//").split('?').next().unwrap_or_default();
     if Path::new(path).exists() {
+        [path.to_owned(), format!("{path}-wal"), format!("{path}-shm")]
+            .iter()
+            .for_each(|file| take_back(file));
         return Ok(());
     }
     std::fs::OpenOptions::new()
@@ -265,4 +269,18 @@ fn create_private(address: &str) -> Result<(), OpenError> {
         .open(path)
         .map_err(|source| OpenError::File { path: path.to_owned(), source })?;
     Ok(())
+}
+
+/// Who opens a copy that is somebody else's can change nothing about it, and is not kept from reading it.
+fn take_back(file: &str) {
+    use std::os::unix::fs::PermissionsExt;
+    let Ok(found) = std::fs::metadata(file) else { return };
+    let mode = found.permissions().mode();
+    if mode & 0o077 == 0 {
+        return;
+    }
+    match std::fs::set_permissions(file, std::fs::Permissions::from_mode(mode & 0o700)) {
+        Ok(()) => tracing::warn!(file, "others could read the database: now they cannot"),
+        Err(error) => tracing::warn!(file, %error, "others may read the database"),
+    }
 }

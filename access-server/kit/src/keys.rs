@@ -182,7 +182,11 @@ pub(crate) fn write_private(path: &Path, bytes: &[u8]) -> Result<(), KeyError> {
     file.write_all(bytes).and_then(|()| file.sync_all()).map_err(failed)
 }
 
-fn read_private(path: &Path) -> Result<Vec<u8>, KeyError> {
+/// Reads a file that its owner alone may read.
+///
+/// # Errors
+/// When it cannot be read, or others can read it too.
+pub(crate) fn read_private(path: &Path) -> Result<Vec<u8>, KeyError> {
     let failed = |source| KeyError::File { path: path.to_owned(), source };
     if fs::metadata(path).map_err(failed)?.permissions().mode() & 0o077 != 0 {
         return Err(KeyError::Open(path.to_owned()));

@@ -18,7 +18,7 @@ use ring::digest::{SHA256, digest};
 
 use crate::clock::Micros;
 use crate::journal::hex;
-use crate::keys::{KeyError, write_private};
+use crate::keys::{KeyError, read_private, write_private};
 
 const DAY: u64 = 24 * 60 * 60;
 const CA_DAYS: u64 = 20 * 365;
@@ -137,10 +137,10 @@ impl Authority {
     /// Reads the one in the directory.
     ///
     /// # Errors
-    /// When there is none, or the key is damaged.
+    /// When there is none, the key is damaged, or others may read it.
     pub fn open(directory: &Path) -> Result<Self, PkiError> {
         let path = directory.join(CA_KEY);
-        let pem = fs::read_to_string(&path).map_err(|source| PkiError::Read { path, source })?;
+        let pem = String::from_utf8(read_private(&path)?).map_err(|_| KeyError::Damaged(path))?;
         let key = KeyPair::from_pem(&pem)?;
         Ok(Self { issuer: Issuer::new(authority(&key)?, key) })
     }

@@ -8,6 +8,8 @@ use kit::pki::is_host;
 use serde::Deserialize;
 use toml::Spanned;
 
+use crate::private::is_open;
+
 /// The configuration. Paths are relative to the file's own directory.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -85,6 +87,9 @@ pub enum ConfigError {
         /// What is wrong.
         message: String,
     },
+    /// The database's password may be in it.
+    #[error("{0} may be read by others: its mode must be 0600")]
+    Open(PathBuf),
 }
 
 impl Config {
@@ -104,6 +109,9 @@ impl Config {
             .map_err(|error| form(error.span().unwrap_or(0..0), error.message().replace('\n', " ")))?;
         config.resolve(path.parent().unwrap_or(Path::new(".")));
         config.check().map_err(|(span, message)| form(span, message))?;
+        if is_open(path) {
+            return Err(ConfigError::Open(path.to_owned()));
+        }
         Ok(config)
     }
 
@@ -135,6 +143,19 @@ impl Config {
             let message =
                 format!("keys: no such directory: {} (made by `init`)", self.keys.get_ref().display());
             return Err((self.keys.span(), message));
+        }
+        for (key, path, mode) in [
+            ("keys", &self.keys, "0700"),
+            ("http.key", &self.http.key, "0600"),
+            ("mqtt.key", &self.mqtt.key, "0600"),
+        ] {
+            if is_open(path.get_ref()) {
+                let file = path.get_ref().display();
+                return Err((
+                    path.span(),
+                    format!("{key}: {file} may be read by others: its mode must be {mode}"),
+                ));
+            }
         }
         for (key, path) in [
             ("http.certificate", &self.http.certificate),

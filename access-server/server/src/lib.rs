@@ -8,6 +8,7 @@ pub mod config;
 pub mod connections;
 pub mod health;
 pub mod mqtt;
+pub mod private;
 pub mod serve;
 pub mod set_up;
 pub mod slices;

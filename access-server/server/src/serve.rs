@@ -21,7 +21,7 @@ use tokio::sync::mpsc;
 use crate::config::Config;
 use crate::connections::{Bounds, Places, raise_files};
 use crate::mqtt::{self, Hub, Token};
-use crate::{health, slices, sync, tls};
+use crate::{health, private, slices, sync, tls};
 
 /// Open pages are given so long to end.
 const FAREWELL: Duration = Duration::from_millis(500);
@@ -41,6 +41,7 @@ const KEEP_ALIVE: Duration = Duration::from_secs(30);
 /// When something cannot be started, or the disk fails.
 pub async fn serve(config: &Path) -> anyhow::Result<()> {
     let config = Config::read(config)?;
+    private::keep_from_others();
     let files = raise_files();
     let kit = open(&config).await?;
     let mqtt = &config.mqtt;

@@ -11,7 +11,7 @@ use kit::pki::{Authority, Holder, is_host};
 use kit::{Clock, Keys};
 
 use crate::config::Config;
-use crate::serve;
+use crate::{private, serve};
 
 /// What a new site is made of.
 #[derive(Debug)]
@@ -53,6 +53,7 @@ pub async fn init(site: &NewSite<'_>) -> anyhow::Result<FirstLogin> {
     let file = directory.join("server.toml");
     ensure!(!file.exists(), "{} exists already: this site has been set up", file.display());
     let text = configuration(site)?;
+    private::keep_from_others();
     let before = entries(directory);
     let made = make(site, &file, &text).await;
     if made.is_err() {

@@ -6,6 +6,7 @@ mod commands;
 mod connections;
 mod device;
 mod events;
+mod private;
 mod publication;
 mod restored;
 mod set_up;
