@@ -9,6 +9,11 @@ use std::path::Path;
 use anyhow::Context;
 use uplink::{topics, wire};
 
+/// Bytes that wait for one client that is away: the largest payload a thousand times, and usual events a hundred thousand.
+const QUEUED: usize = 64 << 20;
+/// Bytes that the broker may take in all.
+const MEMORY: usize = 256 << 20;
+
 /// Writes `broker/mosquitto.conf` and `broker/acl` below a site's directory, for a broker at `address` (as
 /// `localhost:8883`) that runs on this machine with the certificates in `pki`.
 ///
@@ -28,6 +33,7 @@ fn configuration(site: &Path, port: &str) -> String {
     let site = site.display();
     // A little over the largest payload: the topic and the packet's own fields.
     let limit = wire::LARGEST + 1024;
+    let packet = limit + 1024;
     format!(
         "# The message broker of this Gatehouse site: mosquitto -c {site}/broker/mosquitto.conf\n\
          # Run it as the user who owns these files; on another machine, with copies of them and of the three in pki.\n\
@@ -43,7 +49,14 @@ fn configuration(site: &Path, port: &str) -> String {
          use_username_as_clientid true\n\
          tls_version tlsv1.3\n\
          message_size_limit {limit}\n\
+         max_packet_size {packet}\n\
+         # Nothing of ours is retained.\n\
+         retain_available false\n\
+         # What waits for a server that is away: the events of a night. Controllers keep what does not fit, and send it again.\n\
          max_queued_messages 10000\n\
+         max_queued_bytes {QUEUED}\n\
+         # The last resort: who would make the broker grow past it is disconnected.\n\
+         memory_limit {MEMORY}\n\
          max_inflight_messages 100\n\
          persistence true\n\
          persistence_location {site}/broker/\n\

@@ -1,5 +1,7 @@
 //! A scripted device: keeps its events until the server's own acknowledgement covers them.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use rumqttc::v5::mqttbytes::QoS;
@@ -24,6 +26,7 @@ pub(crate) struct Device {
     pub(crate) heard: mpsc::Receiver<(Leaf, Vec<u8>)>,
     /// Why the broker refused what this device published.
     pub(crate) refused: mpsc::Receiver<PubAckReason>,
+    acknowledged: Arc<AtomicU64>,
     task: JoinHandle<()>,
 }
 
@@ -48,6 +51,8 @@ impl Device {
         let (refuse, refused) = mpsc::channel(100);
         let (connected, mut ready) = mpsc::channel(1);
         let asking = client.clone();
+        let acknowledged = Arc::new(AtomicU64::new(0));
+        let counting = Arc::clone(&acknowledged);
         let task = tokio::spawn(async move {
             loop {
                 match events.poll().await {
@@ -67,13 +72,21 @@ impl Device {
                     Ok(Event::Incoming(Packet::PubAck(ack))) if ack.reason == PubAckReason::NotAuthorized => {
                         let _ = refuse.try_send(ack.reason);
                     }
+                    Ok(Event::Incoming(Packet::PubAck(_))) => {
+                        counting.fetch_add(1, Ordering::Relaxed);
+                    }
                     Ok(_) => {}
                     Err(_) => tokio::time::sleep(Duration::from_millis(50)).await,
                 }
             }
         });
         ready.recv().await.unwrap();
-        Self { name, client, heard, refused, task }
+        Self { name, client, heard, refused, acknowledged, task }
+    }
+
+    /// How many of its messages the broker has taken.
+    pub(crate) fn acknowledged(&self) -> u64 {
+        self.acknowledged.load(Ordering::Relaxed)
     }
 
     pub(crate) fn publish(&self, topic: &str, payload: Vec<u8>) {

@@ -107,6 +107,32 @@ async fn one_devices_certificate_cannot_write_for_another() {
     assert_eq!(numbers(&site, "controller-2", kit::Stream::Bulk).await, [1, 2, 3]);
 }
 
+/// What a device writes while the server is away waits for it, as far as there is room; the rest is sent again.
+#[tokio::test(flavor = "multi_thread")]
+async fn one_device_does_not_fill_the_broker_while_the_server_is_away() {
+    crate::site::provider();
+    let [database, _] = databases().await;
+    let site = Site::new(&database);
+    let broker = Broker::start(site.directory.path(), site.broker_port);
+    let server = site.serve();
+    wait_for(&server, &site, "/health", "\"broker\":true");
+    server.stop();
+    let mut device = Device::connect(&site, "controller-1").await;
+    for sent in 1..=2500_u64 {
+        device.say(Leaf::Event(Stream::Bulk), vec![b'x'; 60_000]);
+        while device.acknowledged() + 50 < sent {
+            tokio::time::sleep(std::time::Duration::from_millis(1)).await;
+        }
+    }
+    let taken = broker.memory() >> 20;
+    assert!((40..120).contains(&taken), "150 MB were sent, and {taken} MiB are kept");
+    let server = site.serve();
+    device.deliver(1, Stream::Bulk, 100, |_| {}).await;
+    let (said, status, _) = server.stop();
+    assert!(status.success(), "{said}");
+    assert_eq!(numbers(&site, "controller-1", kit::Stream::Bulk).await, (1..=100).collect::<Vec<_>>());
+}
+
 /// A session belongs to a certificate, whatever client id its holder asks for.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_device_does_not_take_the_servers_place_at_the_broker() {
