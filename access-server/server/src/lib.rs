@@ -3,6 +3,7 @@
 //! Speaks MQTT with the devices, HTTPS with browsers, and holds no rule of its own: what an event means is for the
 //! slices' reactions, what a page shows for the console. Nobody calls it but its own binary and tests.
 
+pub mod answers;
 pub mod broker;
 pub mod config;
 pub mod connections;

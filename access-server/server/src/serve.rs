@@ -21,7 +21,7 @@ use tokio::sync::mpsc;
 use crate::config::Config;
 use crate::connections::{Bounds, Places, raise_files};
 use crate::mqtt::{self, Hub, Token};
-use crate::{health, private, slices, sync, tls};
+use crate::{answers, health, private, slices, sync, tls};
 
 /// Open pages are given so long to end.
 const FAREWELL: Duration = Duration::from_millis(500);
@@ -163,6 +163,8 @@ fn app(
         .merge(pages)
         .layer(axum::middleware::from_fn(kit::auth::csrf))
         .layer(axum::middleware::from_fn(in_time))
+        .layer(axum::middleware::from_fn(answers::refusals))
+        .layer(axum::middleware::from_fn(answers::headers))
 }
 
 async fn in_time(request: Request, next: Next) -> Response {
