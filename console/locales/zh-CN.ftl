@@ -544,7 +544,7 @@ list-names = 、
 
 access-title = 通行权限
 access-levels = 谁、何时、可进哪里
-access-sentence = { $who } 可在 { $when } 进入 { $where }。
+access-sentence = { $who }可在{ $when }进入{ $where }。
 access-none = 还没有通行权限，任何人都不能进入。请导入站点文件。
 access-nobody = 组内无人
 access-nowhere = 没有门

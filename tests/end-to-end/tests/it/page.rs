@@ -176,7 +176,7 @@ fn people(browser: &Browser) -> Result<()> {
     browser.pictures("person-en")?;
     page.press(&page.find("link", &["切换到中文"])?)?;
     page.press(&page.find("link", &["通行权限"])?)?;
-    page.find("listitem", &["职员工作日", "职员 可在 工作日 07:00–20:00 进入 正门、员工通道闸机。"])?;
+    page.find("listitem", &["职员工作日", "职员可在工作日 07:00–20:00进入正门、员工通道闸机。"])?;
     browser.pictures("access-zh-CN")?;
     page.press(&page.find("link", &["事件记录"])?)?;
     page.find("listitem", &["欧明哲 · 员工通道闸机（进）", "通过"])?;
