@@ -10,7 +10,7 @@ use crate::clock::Micros;
 use crate::db::Engine;
 
 /// A checkpoint is signed after so many records, and by time and at shutdown besides.
-const CHECKPOINT_EVERY: u64 = 1000;
+pub(super) const CHECKPOINT_EVERY: u64 = 1000;
 /// The source under which the server records what it did itself.
 pub(super) const SERVER: &str = "server";
 

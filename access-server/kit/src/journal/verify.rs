@@ -5,6 +5,7 @@ use std::fmt;
 
 use sqlx::{AnyConnection, AnyPool, Connection, Row};
 
+use super::append::CHECKPOINT_EVERY;
 use super::checkpoint::Checkpoint;
 use super::read::{is_unreadable, record};
 use super::record::{GENESIS, Hash, StoredEvent, Stream};
@@ -51,10 +52,13 @@ pub enum Finding {
         /// The place, 0 or below.
         seq: i64,
     },
-    /// There are records, and not one checkpoint over any: a site's first records are signed as it is set up.
+    /// The last records have no checkpoint over them, and should: a site's first ones are signed as it is set up, and no
+    /// commit leaves [`CHECKPOINT_EVERY`] of them unsigned.
     Unsigned {
+        /// The first that no checkpoint covers.
+        from: u64,
         /// The last record there is.
-        last: u64,
+        to: u64,
     },
     /// A source's numbers have a gap before this record.
     Gap {
@@ -99,11 +103,8 @@ impl fmt::Display for Finding {
             Self::Altered { seq } => write!(f, "record {seq} is altered"),
             Self::Missing { seq } => write!(f, "record {seq} is missing"),
             Self::Stray { seq } => write!(f, "record {seq} stands before the first"),
-            Self::Unsigned { last } => {
-                write!(
-                    f,
-                    "there is no checkpoint over any of the {last} records: the first ones were signed when the site was set up"
-                )
+            Self::Unsigned { from, to } => {
+                write!(f, "no checkpoint covers records {from} to {to}, and one was due")
             }
             Self::Gap { seq, source, expected, found } => {
                 write!(f, "record {seq}: {source} should have said #{expected} here, not #{found}")
@@ -348,6 +349,8 @@ impl Walk {
         if let Some(number) = self.signed.missing(log, kept.cast_unsigned()) {
             return Ok(Some(Finding::MissingCheckpoint { number }));
         }
-        Ok((last > 0 && self.signed.kept.is_empty()).then_some(Finding::Unsigned { last }))
+        let signed = self.report.signed_up_to;
+        let due = last - signed >= CHECKPOINT_EVERY || (last > 0 && self.signed.kept.is_empty());
+        Ok(due.then_some(Finding::Unsigned { from: signed + 1, to: last }))
     }
 }
