@@ -14,6 +14,7 @@ use axum_server::tls_rustls::{RustlsAcceptor, RustlsConfig};
 use console::Console;
 use jiff::tz::TimeZone;
 use kit::ingest::{self, Ingest};
+use kit::journal::CheckpointLog;
 use kit::{Clock, Db, Keys, Kit, Problem};
 use people::embed::EmbedService;
 use tokio::sync::mpsc;
@@ -118,7 +119,7 @@ pub async fn serve(config: &Path) -> anyhow::Result<()> {
 /// Opens keys and database, and brings the schema up to date.
 ///
 /// # Errors
-/// When a key is missing or the database does not belong to this program.
+/// When a key is missing, or the database does not belong to this program or to this site.
 pub async fn open(config: &Config) -> anyhow::Result<Kit> {
     let keys = Keys::open(config.keys.get_ref())?;
     let db = Db::open(config.database.get_ref()).await?;
@@ -126,8 +127,27 @@ pub async fn open(config: &Config) -> anyhow::Result<Kit> {
     let kit = Kit::new(db, Clock::Real, keys, Some(config.checkpoints.get_ref())).with_context(|| {
         format!("checkpoints: {} cannot be written", config.checkpoints.get_ref().display())
     })?;
+    is_the_sites_own(&kit, config.checkpoints.get_ref()).await?;
     people::find::complete(&kit).await?;
     Ok(kit)
+}
+
+/// An empty database beside the checkpoints of a journal is not the one that they are of: a mistyped address, or a disk
+/// that was lost.
+async fn is_the_sites_own(kit: &Kit, checkpoints: &Path) -> anyhow::Result<()> {
+    if kit::journal::newest(kit.read()).await? > 0 {
+        return Ok(());
+    }
+    let log = CheckpointLog::read(checkpoints).unwrap_or_default();
+    match log.last() {
+        None => Ok(()),
+        Some(last) => Err(anyhow!(
+            "database: it is empty, but the journal of this site has reached record {}, says {}: the address is \
+             another's, or the database is to be restored first",
+            last.seq,
+            checkpoints.display()
+        )),
+    }
 }
 
 /// The service for photographs, where one is configured.

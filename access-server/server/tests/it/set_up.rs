@@ -77,6 +77,21 @@ async fn a_site_that_cannot_be_finished_leaves_nothing_and_takes_nothing_away() 
     assert_eq!(left, ["notes.txt"]);
 }
 
+#[tokio::test]
+async fn a_site_is_not_served_from_an_empty_database() {
+    let [database, _] = databases().await;
+    let site = Site::new(&database);
+    let config = site.file("server.toml");
+    let text = std::fs::read_to_string(&config).unwrap();
+    let own = text.lines().find(|line| line.starts_with("database = ")).unwrap();
+    std::fs::write(&config, text.replace(own, "database = \"sqlite:other.db\"")).unwrap();
+    for words in [vec!["serve", "--config", &config], vec!["operator", "add", "--config", &config, "ada"]] {
+        fails_with(&words, "database: it is empty, but the journal of this site has reached record");
+    }
+    std::fs::write(&config, text).unwrap();
+    assert!(command(&["operator", "add", "--config", &config, "ada"]).status.success());
+}
+
 /// Who connects and says nothing, or stops in the middle, takes no place for long.
 #[tokio::test]
 async fn browsers_that_do_not_ask_are_let_go() {
