@@ -196,15 +196,12 @@ pub async fn put_area(tx: &mut Tx, by: Option<OperatorId>, new: &Area) -> Result
     let old = old.map(area).transpose()?;
     let no_parent = || DoorsError::field("parent", "there is no such area");
     let parent = new.parent.map(|parent| row_id(parent.0));
+    if old.as_ref().is_none_or(|(_, old)| old.parent != new.parent) {
+        check_around(tx, new.parent, old.as_ref().map(|(id, _)| *id)).await?;
+    }
     let (id, put) = match old {
         Some((id, old)) if old == *new => return Ok((id, Put::Same)),
-        Some((id, old)) => {
-            if old.parent != new.parent && lies_within(tx, new.parent, id).await? {
-                return Err(DoorsError::field(
-                    "parent",
-                    "the area would lie within itself, or in more than 64 others",
-                ));
-            }
+        Some((id, _)) => {
             sqlx::query(CHANGE_AREA)
                 .bind(row_id(id.0))
                 .bind(new.label.name.as_str())
@@ -233,15 +230,22 @@ pub async fn put_area(tx: &mut Tx, by: Option<OperatorId>, new: &Area) -> Result
     Ok((id, put))
 }
 
-/// Areas around one that is moved at most.
+/// Areas around another at most, when it is put there: each way up is walked for each controller before a policy is put
+/// in force.
 const DEEPEST: usize = 64;
 
-/// Whether the way up from an area leads through another, or is longer than [`DEEPEST`].
-async fn lies_within(tx: &mut Tx, area: Option<AreaId>, within: AreaId) -> Result<bool, sqlx::Error> {
-    let Some(area) = area else { return Ok(false) };
-    let around: Vec<(i64,)> = sqlx::query_as(AROUND).bind(row_id(area.0)).fetch_all(&mut **tx).await?;
-    let found = around.iter().any(|(id,)| id.cast_unsigned() == within.0);
-    Ok(area == within || found || around.len() >= DEEPEST)
+/// Refuses a place within the area itself, or in more than [`DEEPEST`] others.
+async fn check_around(tx: &mut Tx, parent: Option<AreaId>, own: Option<AreaId>) -> Result<(), DoorsError> {
+    let Some(parent) = parent else { return Ok(()) };
+    let around: Vec<(i64,)> = sqlx::query_as(AROUND).bind(row_id(parent.0)).fetch_all(&mut **tx).await?;
+    let around: Vec<AreaId> = around.into_iter().map(|(id,)| AreaId(id.cast_unsigned())).collect();
+    if own.is_some_and(|own| own == parent || around.contains(&own)) {
+        return Err(DoorsError::field("parent", "the area would lie within itself"));
+    }
+    if around.len() >= DEEPEST {
+        return Err(DoorsError::field("parent", "the area would lie in more than 64 others"));
+    }
+    Ok(())
 }
 
 /// Removes an area.

@@ -157,5 +157,18 @@ async fn an_area_is_not_moved_into_itself_by_way_of_others() {
             assert!(matches!(refused, DoorsError::Field { field: "parent", .. }), "{refused}");
         }
         assert_eq!(place::put_area(&mut tx, None, &into(3, 1)).await.unwrap().1, Put::Changed);
+        let mut deepest = chain[0].0;
+        for at in 0..=64 {
+            let label = Label::new(&format!("deep{at}"), "x");
+            let area = place::Area { label, kind: place::AreaKind::Area, parent: Some(deepest) };
+            match place::put_area(&mut tx, None, &area).await {
+                Ok((id, _)) => deepest = id,
+                Err(refused) => {
+                    assert!(at == 64 && refused.to_string().contains("more than 64"), "{at}: {refused}");
+                    deepest = chain[0].0;
+                }
+            }
+        }
+        assert_eq!(deepest, chain[0].0, "the last was refused");
     }
 }
