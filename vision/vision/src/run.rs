@@ -22,8 +22,8 @@ use crate::service::Service;
 use crate::sync::Sync;
 use crate::tls;
 
-/// How long the cameras have to give a first picture.
-const FIRST_PICTURE: Duration = Duration::from_secs(10);
+/// How long the cameras have to give a first picture: an opening that hangs is given up after ten seconds, and tried again.
+const FIRST_PICTURE: Duration = Duration::from_secs(20);
 
 /// Runs until a signal comes.
 ///

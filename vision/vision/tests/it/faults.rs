@@ -96,7 +96,7 @@ fn a_missing_camera_and_a_port_in_use_are_said() {
     assert!(words.contains("there is no /dev/video77"), "{words}");
     let nobody = file_camera(Path::new("x")).replace("file = \"x\"", "rtsp = \"rtsp://127.0.0.1:9/cam\"");
     let words = last_words(&site.config(&nobody));
-    assert!(words.contains("camera gate-1 (rtsp://127.0.0.1:9/cam) gives no picture within 10 s"), "{words}");
+    assert!(words.contains("camera gate-1 (rtsp://127.0.0.1:9/cam) gives no picture within 20 s"), "{words}");
     let taken = TcpListener::bind("127.0.0.1:0").expect("a port");
     let address = taken.local_addr().expect("bound");
     let words = last_words(&site.config(&format!("service = {{ listen = \"{address}\" }}\n")));
