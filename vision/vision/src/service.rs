@@ -3,12 +3,14 @@
 //! The body is a JPEG or PNG of at most 8 MiB. Answers: 200 with an [`Outcome::Usable`](crate::photograph::Outcome), 422 with the reason, 503 when
 //! all hands are busy. Neither photographs nor templates are kept or logged.
 
+use std::future::poll_fn;
 use std::net::TcpListener;
+use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
-use axum::body::{Body, to_bytes};
+use axum::body::{Body, HttpBody as _, to_bytes};
 use axum::extract::State;
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
@@ -79,7 +81,11 @@ impl Service {
 }
 
 async fn embed(State(hands): State<Hands>, body: Body) -> Response {
-    let Ok(_upload) = hands.uploads.clone().try_acquire_owned() else { return busy() };
+    let Ok(_upload) = hands.uploads.clone().try_acquire_owned() else {
+        // Who is answered in the middle of an upload may see the connection break instead of the answer.
+        let _ = timeout(UPLOAD, pass(body)).await;
+        return busy();
+    };
     let bytes = match timeout(UPLOAD, to_bytes(body, MOST_BYTES)).await {
         Ok(Ok(bytes)) => bytes,
         // Longer than the limit, or the connection broke: nobody is there to read the answer then.
@@ -117,6 +123,17 @@ fn answer(outcome: &Outcome) -> Response {
     let body = serde_json::to_vec(outcome).expect("outcomes serialise to JSON");
     (status, [(header::CONTENT_TYPE, "application/json"), (header::CACHE_CONTROL, "no-store")], body)
         .into_response()
+}
+
+/// Lets a body go by; nothing of it is kept.
+async fn pass(mut body: Body) {
+    let mut passed = 0;
+    while let Some(Ok(frame)) = poll_fn(|context| Pin::new(&mut body).poll_frame(context)).await {
+        passed += frame.data_ref().map_or(0, |data| data.len());
+        if passed > MOST_BYTES {
+            return;
+        }
+    }
 }
 
 fn busy() -> Response {
