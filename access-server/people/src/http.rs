@@ -8,14 +8,13 @@ use axum::routing::{delete, get, put};
 use axum::{Extension, Json, Router};
 use domain::ids::{CredentialId, GroupId, PersonId};
 use domain::policy::{CredentialStatus, CredentialUse, PersonStatus};
-use domain::request::CredentialKind;
 use kit::auth::{AtLeastManager, AtLeastOperator, Operator};
 use kit::{Kit, Problem};
 use serde::{Deserialize, Deserializer};
 use serde_json::{Value, json};
 
 use crate::consent::{self, Purpose};
-use crate::credential::{self, Card, Pin, Qr, Secret, SecretError, Terms};
+use crate::credential::{self, Secret, SecretError, Terms};
 use crate::embed::{EmbedService, PHOTO_MAX, Portrait};
 use crate::error::PeopleError;
 use crate::face::{self, EnrolmentRefusal, Twins};
@@ -196,12 +195,7 @@ async fn add_credential(
     Path(id): Path<u64>,
     Json(new): Json<NewCredential>,
 ) -> Result<Json<Value>, Problem> {
-    let secret = match word("kind", &new.kind)? {
-        CredentialKind::Card => Card::parse(&new.text).map(Secret::Card),
-        CredentialKind::Pin => Pin::parse(&new.text).map(Secret::Pin),
-        CredentialKind::Qr => Qr::new(new.text.as_bytes()).map(Secret::Qr),
-    };
-    let secret = secret.map_err(not_a_secret)?;
+    let secret = Secret::parse(word("kind", &new.kind)?, &new.text).map_err(not_a_secret)?;
     let terms = Terms {
         key: if new.key.is_empty() { "main".to_owned() } else { new.key },
         validity: validity(new.valid_from, new.valid_until),

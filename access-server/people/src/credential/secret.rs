@@ -125,6 +125,18 @@ impl Qr {
 }
 
 impl Secret {
+    /// Reads what somebody typed: a card as `BITS:HEX`, a PIN's digits, a code's text.
+    ///
+    /// # Errors
+    /// Says how it is written.
+    pub fn parse(kind: CredentialKind, text: &str) -> Result<Self, SecretError> {
+        match kind {
+            CredentialKind::Card => Card::parse(text).map(Self::Card),
+            CredentialKind::Pin => Pin::parse(text).map(Self::Pin),
+            CredentialKind::Qr => Qr::new(text.as_bytes()).map(Self::Qr),
+        }
+    }
+
     /// Card, PIN or QR.
     #[must_use]
     pub fn kind(&self) -> CredentialKind {

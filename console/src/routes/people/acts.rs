@@ -8,10 +8,10 @@ use axum::response::{IntoResponse, Redirect, Response};
 use domain::ids::{CredentialId, PersonId};
 use domain::policy::{CredentialStatus, CredentialUse, PersonStatus};
 use domain::request::CredentialKind;
-use kit::auth::{AtLeastManager, AtLeastOperator, Operator, Role};
+use kit::auth::{AtLeastManager, AtLeastOperator, Role};
 use kit::problem::Problem;
 use people::consent::{self, Purpose, Receipt};
-use people::credential::{self, Card, Pin, Qr, Secret, Terms};
+use people::credential::{self, Secret, Terms};
 use people::word::Word;
 use people::{PeopleError, person};
 
@@ -50,13 +50,9 @@ pub(super) async fn add_credential(
     Form(fields): Form<Fields>,
 ) -> Result<Response, Problem> {
     let (by, person) = (Some(operator.id), PersonId(id));
-    let secret = match chosen(&fields, "kind")? {
-        CredentialKind::Card => Card::parse(fields.get("text")).map(Secret::Card),
-        CredentialKind::Pin => Pin::parse(fields.get("text")).map(Secret::Pin),
-        CredentialKind::Qr => Qr::new(fields.get("text").as_bytes()).map(Secret::Qr),
-    };
-    let Ok(secret) = secret else {
-        let key = match chosen(&fields, "kind")? {
+    let kind = chosen(&fields, "kind")?;
+    let Ok(secret) = Secret::parse(kind, fields.get("text")) else {
+        let key = match kind {
             CredentialKind::Card => "credential-fault-card",
             CredentialKind::Pin => "credential-fault-pin",
             CredentialKind::Qr => "credential-fault-qr",
@@ -152,11 +148,10 @@ pub(super) async fn withdraw(
     Path((id, purpose)): Path<(u64, String)>,
 ) -> Result<Response, Problem> {
     let purpose = Purpose::parse(&purpose).ok_or(PeopleError::Unknown("consent"))?;
-    let by: Operator = operator;
     let (name, latin) =
         person::name(&console.kit, PersonId(id)).await?.ok_or(PeopleError::Unknown("person"))?;
-    let receipt = consent::withdraw(&console.kit, Some(by.id), PersonId(id), purpose).await?;
-    let page = console.page(&headers, Some(by)).at("people");
+    let receipt = consent::withdraw(&console.kit, Some(operator.id), PersonId(id), purpose).await?;
+    let page = console.page(&headers, Some(operator)).at("people");
     let name = page.both_names(name, latin).0;
     let purpose = page.word("purpose", purpose.word());
     let at = page.to_the_minute(receipt.at);

@@ -50,8 +50,8 @@ struct List {
     may_change: bool,
     count: usize,
     rows: Vec<Row>,
-    /// Where the next page begins, as a query.
-    next: Option<String>,
+    /// Behind whom the next page begins.
+    next: Option<Place>,
     is_first: bool,
 }
 
@@ -98,10 +98,7 @@ async fn show(
     let mut found = find::find(&console.kit, &question, &after, PAGE + 1).await?;
     let more = found.len() > PAGE as usize;
     found.truncate(PAGE as usize);
-    let next = found.last().filter(|_| more).map(|last| {
-        let Place { sort, id } = &last.place;
-        query(&[("find", &question), ("behind", sort), ("id", &id.to_string())])
-    });
+    let next = found.last().filter(|_| more).map(|last| last.place.clone());
     let now = console.kit.now();
     let rows = found.into_iter().map(|it| {
         let (name, other_name) = page.both_names(it.name, it.latin);
@@ -131,31 +128,9 @@ fn standing(status: PersonStatus, validity: Validity, now: i64) -> &'static str 
     }
 }
 
-/// Names and values as the query of an address.
-fn query(pairs: &[(&str, &str)]) -> String {
-    let mut text = String::new();
-    for (name, value) in pairs {
-        text.push(if text.is_empty() { '?' } else { '&' });
-        text.push_str(name);
-        text.push('=');
-        for byte in value.bytes() {
-            match byte {
-                b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'~' => text.push(byte.into()),
-                _ => text.push_str(&format!("%{byte:02X}")),
-            }
-        }
-    }
-    text
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn a_query_says_what_was_asked() {
-        assert_eq!(query(&[("find", "林 a&b"), ("id", "7")]), "?find=%E6%9E%97%20a%26b&id=7");
-    }
 
     #[test]
     fn suspended_is_said_before_expired() {
