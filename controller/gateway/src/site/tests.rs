@@ -271,8 +271,13 @@ impl Case {
     }
 
     fn face(&mut self, track: u64) {
+        self.seen("lobby", track, LinkId(1), "vision-1");
+    }
+
+    /// Vision sees Ada before one of its cameras.
+    fn seen(&mut self, camera: &str, track: u64, link: LinkId, vision: &str) {
         let sighting = Sighting {
-            camera: "lobby".into(),
+            camera: camera.into(),
             track,
             look: 1,
             captured_at: self.time().utc.0,
@@ -281,11 +286,7 @@ impl Case {
             stages_us: BTreeMap::new(),
             gallery_version: 1,
         };
-        self.step(Input::Sighting {
-            link: LinkId(1),
-            vision: "vision-1".into(),
-            sighting: Box::new(sighting),
-        });
+        self.step(Input::Sighting { link, vision: vision.to_owned(), sighting: Box::new(sighting) });
     }
 
     fn ordered(&self, board: usize) -> Vec<Order> {

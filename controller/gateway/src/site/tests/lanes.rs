@@ -23,18 +23,7 @@ impl Case {
     }
 
     fn seen_at_the_yard(&mut self, track: u64) {
-        let sighting = Sighting {
-            camera: "yard".into(),
-            track,
-            look: 1,
-            captured_at: self.time().utc.0,
-            face: Face::Known { person: ADA, score: 0.8, margin: 0.4 },
-            liveness: Liveness { live: true, score: 1.0, frames: 1 },
-            stages_us: BTreeMap::new(),
-            gallery_version: 1,
-        };
-        let (link, vision) = (LinkId(2), "vision-2".to_owned());
-        self.step(Input::Sighting { link, vision, sighting: Box::new(sighting) });
+        self.seen("yard", track, LinkId(2), "vision-2");
     }
 }
 

@@ -1,69 +1,13 @@
 //! The pages of people: found, added, changed, stopped; what is refused keeps what was typed and changes nothing.
-#![expect(clippy::unwrap_used, reason = "a failing test says where it failed")]
 
-use axum::Router;
-use axum::body::{Body, to_bytes};
-use axum::http::{Request, StatusCode, header};
-use console::Console;
-use jiff::tz::TimeZone;
+use axum::http::StatusCode;
 use kit::Kit;
-use kit::auth::{self, Role};
+use kit::auth::Role;
 use kit::testing::sites;
 use people::person::{self, Particulars};
 use people::{credential, find};
-use tower::ServiceExt;
 
-const FIRST: &str = "a first password";
-const OWN: &str = "a password of their own";
-
-/// Somebody at a browser.
-struct Browser {
-    routes: Router,
-    cookie: String,
-}
-
-/// What came back: the status, where it leads, the page.
-struct Answer {
-    status: StatusCode,
-    to: String,
-    page: String,
-}
-
-impl Browser {
-    async fn signed_in(kit: &Kit, name: &str, role: Role) -> Self {
-        auth::add(kit, None, name, role, FIRST).await.unwrap();
-        let session = auth::sign_in(kit, name, FIRST, "127.0.0.1").await.unwrap();
-        auth::change_password(kit, session.operator, FIRST, OWN).await.unwrap();
-        let session = auth::sign_in(kit, name, OWN, "127.0.0.1").await.unwrap();
-        let cookie = session.set_cookie.split(';').next().unwrap().to_owned();
-        let console = Console { kit: kit.clone(), live: kit.live().clone(), zone: TimeZone::UTC };
-        let routes = console::router(console).layer(axum::middleware::from_fn(auth::csrf));
-        Self { routes, cookie }
-    }
-
-    async fn ask(&self, request: axum::http::request::Builder, body: String) -> Answer {
-        let request = request.header(header::COOKIE, format!("{}; language=en", self.cookie));
-        let request = request.header(header::ACCEPT, "text/html").body(Body::from(body)).unwrap();
-        let response = self.routes.clone().oneshot(request).await.unwrap();
-        let status = response.status();
-        let to = response.headers().get(header::LOCATION).map(|to| to.to_str().unwrap().to_owned());
-        let bytes = to_bytes(response.into_body(), 1 << 20).await.unwrap();
-        Answer { status, to: to.unwrap_or_default(), page: String::from_utf8(bytes.to_vec()).unwrap() }
-    }
-
-    async fn get(&self, path: &str) -> Answer {
-        self.ask(Request::get(path), String::new()).await
-    }
-
-    /// Sends a form, with the token that every page has.
-    async fn post(&self, path: &str, fields: &str) -> Answer {
-        let page = self.get("/people").await.page;
-        let token = page.split("name=\"_csrf\" value=\"").nth(1).and_then(|rest| rest.split('"').next());
-        let form = "application/x-www-form-urlencoded";
-        let request = Request::post(path).header(header::CONTENT_TYPE, form);
-        self.ask(request, format!("_csrf={}&{fields}", token.unwrap_or_default())).await
-    }
-}
+use crate::browser::Browser;
 
 async fn somebody(kit: &Kit, key: &str, name: &str) -> u64 {
     let mut tx = kit.begin().await.unwrap();
@@ -88,12 +32,11 @@ async fn people_are_found_by_pinyin_and_shown_page_by_page() {
         assert!(none.contains("Nobody is found") && !none.contains("<script>"), "{none}");
 
         let mut seen = 0;
-        let mut next = "/people".to_owned();
-        loop {
-            let page = operator.get(&next).await.page;
-            seen += page.matches("<th scope=\"row\">").count();
-            let Some(link) = page.split("rel=\"next\" href=\"").nth(1) else { break };
-            next = link.split('"').next().unwrap().replace("&amp;", "&").replace("&#38;", "&");
+        let mut next = Some("/people".to_owned());
+        while let Some(path) = next {
+            let answer = operator.get(&path).await;
+            seen += answer.page.matches("<th scope=\"row\">").count();
+            next = answer.next();
         }
         assert_eq!(seen, 61, "everybody once");
     }

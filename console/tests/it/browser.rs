@@ -1,0 +1,78 @@
+//! Somebody at a browser, signed in.
+
+use axum::Router;
+use axum::body::{Body, to_bytes};
+use axum::http::request::Builder;
+use axum::http::{Request, StatusCode, header};
+use console::Console;
+use jiff::tz::TimeZone;
+use kit::Kit;
+use kit::auth::{self, Role};
+use tower::ServiceExt;
+
+const FIRST: &str = "a first password";
+const OWN: &str = "a password of their own";
+
+pub(crate) struct Browser {
+    routes: Router,
+    /// The session's cookie value.
+    pub(crate) session: String,
+}
+
+/// What came back: the status, where it leads, the page.
+pub(crate) struct Answer {
+    pub(crate) status: StatusCode,
+    pub(crate) to: String,
+    pub(crate) page: String,
+}
+
+impl Browser {
+    pub(crate) async fn signed_in(kit: &Kit, name: &str, role: Role) -> Self {
+        auth::add(kit, None, name, role, FIRST).await.unwrap();
+        let session = auth::sign_in(kit, name, FIRST, "127.0.0.1").await.unwrap();
+        auth::change_password(kit, session.operator, FIRST, OWN).await.unwrap();
+        let session = auth::sign_in(kit, name, OWN, "127.0.0.1").await.unwrap();
+        let cookie = session.set_cookie.split(';').next().unwrap();
+        let session = cookie.split_once('=').unwrap().1.to_owned();
+        let console = Console { kit: kit.clone(), live: kit.live().clone(), zone: TimeZone::UTC };
+        Self { routes: console::router(console).layer(axum::middleware::from_fn(auth::csrf)), session }
+    }
+
+    async fn ask(&self, request: Builder, body: String) -> Answer {
+        let cookies = format!("{}={}; language=en", auth::SESSION_COOKIE, self.session);
+        let request = request.header(header::COOKIE, cookies).header(header::ACCEPT, "text/html");
+        let response = self.routes.clone().oneshot(request.body(Body::from(body)).unwrap()).await.unwrap();
+        let status = response.status();
+        let to = response.headers().get(header::LOCATION).map(|to| to.to_str().unwrap().to_owned());
+        let bytes = to_bytes(response.into_body(), 16 << 20).await.unwrap();
+        let page = String::from_utf8_lossy(&bytes).into_owned();
+        Answer { status, to: to.unwrap_or_default(), page }
+    }
+
+    pub(crate) async fn get(&self, path: &str) -> Answer {
+        self.ask(Request::get(path), String::new()).await
+    }
+
+    /// Sends a form, with the token that every page has.
+    pub(crate) async fn post(&self, path: &str, fields: &str) -> Answer {
+        let page = self.get("/history").await.page;
+        let token = page.split("name=\"_csrf\" value=\"").nth(1).and_then(|rest| rest.split('"').next());
+        let form = "application/x-www-form-urlencoded";
+        let request = Request::post(path).header(header::CONTENT_TYPE, form);
+        self.ask(request, format!("_csrf={}&{fields}", token.unwrap_or_default())).await
+    }
+}
+
+impl Answer {
+    /// The places of the records on the page, as it lists them.
+    pub(crate) fn records(&self) -> Vec<u64> {
+        let places = self.page.split("data-seq=\"").skip(1);
+        places.map(|rest| rest.split('"').next().unwrap().parse().unwrap()).collect()
+    }
+
+    /// Where the page's link to the next one leads.
+    pub(crate) fn next(&self) -> Option<String> {
+        let link = self.page.split("rel=\"next\" href=\"").nth(1)?;
+        Some(link.split('"').next()?.replace("&amp;", "&"))
+    }
+}

@@ -1,0 +1,9 @@
+//! The pages as a browser gets them, and their words.
+#![expect(clippy::unwrap_used, reason = "a failing test says where it failed")]
+
+mod browser;
+mod history;
+mod live;
+mod people;
+mod photo;
+mod words;
