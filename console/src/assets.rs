@@ -4,14 +4,29 @@ use axum::extract::Request;
 use axum::http::{HeaderValue, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
+use kit::{Routes, Who};
+
+use crate::Console;
 
 /// Scripts, styles and pictures come from here alone; nothing is inline, nobody may frame us.
 const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; \
                       font-src 'self'; manifest-src 'self'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'";
 
+/// Anybody's: the page to sign in needs them too.
+pub(crate) fn routes() -> Routes<Console> {
+    Routes::default()
+        .get("/assets/console.css", Who::Anybody, style)
+        .get("/assets/live.js", Who::Anybody, script)
+        .get("/assets/search.js", Who::Anybody, search)
+        .get("/assets/enrol.js", Who::Anybody, enrol)
+        .get("/assets/icon.svg", Who::Anybody, icon)
+        .get("/favicon.ico", Who::Anybody, icon)
+        .get("/assets/shapes.svg", Who::Anybody, shapes)
+}
+
 macro_rules! asset {
     ($name:ident, $file:literal, $kind:literal) => {
-        pub(crate) async fn $name() -> Response {
+        async fn $name() -> Response {
             let headers = [(header::CONTENT_TYPE, $kind), (header::CACHE_CONTROL, "public, max-age=300")];
             (headers, include_bytes!(concat!("../assets/", $file)).as_slice()).into_response()
         }

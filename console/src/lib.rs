@@ -2,7 +2,7 @@
 //!
 //! Does: pages, fragments and the live stream in both languages, under a strict content security policy.
 //! Never: decides anything, keeps state of its own, words anything outside `locales/`.
-//! May be called by: the server, which mounts [`router`].
+//! May be called by: the server, which mounts [`routes`].
 
 mod assets;
 mod directory;
@@ -15,10 +15,10 @@ mod trace;
 mod words;
 
 use axum::extract::FromRef;
-use axum::{Router, middleware};
+use axum::middleware;
 use jiff::tz::TimeZone;
-use kit::Kit;
 use kit::live::LiveTable;
+use kit::{Kit, Routes};
 
 pub use words::Language;
 
@@ -39,7 +39,8 @@ impl FromRef<Console> for Kit {
     }
 }
 
-/// All pages. The server adds the CSRF layer ([`kit::auth::csrf`]) around them.
-pub fn router(console: Console) -> Router {
-    routes::all(&console).layer(middleware::from_fn(assets::headers)).with_state(console)
+/// All pages.
+pub fn routes(console: Console) -> Routes {
+    let pages = routes::all(&console).around(|pages| pages.layer(middleware::from_fn(assets::headers)));
+    pages.with_state(console)
 }

@@ -2,11 +2,10 @@
 
 use std::path::Path;
 
+use axum::Json;
 use axum::extract::{Query, State};
-use axum::routing::{get, post};
-use axum::{Json, Router};
-use kit::auth::{Administrator, AtLeastManager, Operator};
-use kit::{Kit, Problem};
+use kit::auth::{Operator, Role};
+use kit::{Kit, Problem, Routes, Who};
 use people::word::Word;
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -15,18 +14,21 @@ use crate::import::{Options, Photos, import_text};
 use crate::policy::{Published, publish, published_version};
 use crate::{door, level, place, schedule};
 
+const VIEWER: Who = Who::AtLeast(Role::Viewer);
+
 /// The routes: lists to read, publishing, importing.
-pub fn router() -> Router<Kit> {
-    Router::new()
-        .route("/api/v1/areas", get(areas))
-        .route("/api/v1/doors", get(doors))
-        .route("/api/v1/schedules", get(schedules))
-        .route("/api/v1/levels", get(levels))
-        .route("/api/v1/policy", get(version).post(publish_now))
-        .route("/api/v1/import", post(import))
+pub fn routes() -> Routes<Kit> {
+    Routes::default()
+        .get("/api/v1/areas", VIEWER, areas)
+        .get("/api/v1/doors", VIEWER, doors)
+        .get("/api/v1/schedules", VIEWER, schedules)
+        .get("/api/v1/levels", VIEWER, levels)
+        .get("/api/v1/policy", VIEWER, version)
+        .post("/api/v1/policy", Who::AtLeast(Role::Manager), publish_now)
+        .post("/api/v1/import", Who::AtLeast(Role::Administrator), import)
 }
 
-async fn areas(State(kit): State<Kit>, _operator: Operator) -> Result<Json<Value>, Problem> {
+async fn areas(State(kit): State<Kit>) -> Result<Json<Value>, Problem> {
     let mut connection = kit.read().acquire().await?;
     let areas = place::areas(&mut connection).await?;
     let areas = areas.into_iter().map(|(id, it)| {
@@ -36,7 +38,7 @@ async fn areas(State(kit): State<Kit>, _operator: Operator) -> Result<Json<Value
     Ok(Json(areas.collect()))
 }
 
-async fn doors(State(kit): State<Kit>, _operator: Operator) -> Result<Json<Value>, Problem> {
+async fn doors(State(kit): State<Kit>) -> Result<Json<Value>, Problem> {
     let mut connection = kit.read().acquire().await?;
     let doors = door::list(&mut connection).await?;
     let doors = doors.into_iter().map(|(id, it)| {
@@ -48,7 +50,7 @@ async fn doors(State(kit): State<Kit>, _operator: Operator) -> Result<Json<Value
     Ok(Json(doors.collect()))
 }
 
-async fn schedules(State(kit): State<Kit>, _operator: Operator) -> Result<Json<Value>, Problem> {
+async fn schedules(State(kit): State<Kit>) -> Result<Json<Value>, Problem> {
     let mut connection = kit.read().acquire().await?;
     let schedules = schedule::list(&mut connection).await?;
     let schedules = schedules.into_iter().map(|(id, it)| {
@@ -62,7 +64,7 @@ async fn schedules(State(kit): State<Kit>, _operator: Operator) -> Result<Json<V
     Ok(Json(schedules.collect()))
 }
 
-async fn levels(State(kit): State<Kit>, _operator: Operator) -> Result<Json<Value>, Problem> {
+async fn levels(State(kit): State<Kit>) -> Result<Json<Value>, Problem> {
     let mut connection = kit.read().acquire().await?;
     let levels = level::list(&mut connection).await?;
     let levels = levels.into_iter().map(|(id, it)| {
@@ -74,12 +76,12 @@ async fn levels(State(kit): State<Kit>, _operator: Operator) -> Result<Json<Valu
     Ok(Json(levels.collect()))
 }
 
-async fn version(State(kit): State<Kit>, _operator: Operator) -> Result<Json<Value>, Problem> {
+async fn version(State(kit): State<Kit>) -> Result<Json<Value>, Problem> {
     Ok(Json(json!({ "version": published_version(&kit).await?.0 })))
 }
 
-async fn publish_now(State(kit): State<Kit>, manager: AtLeastManager) -> Result<Json<Value>, Problem> {
-    let (version, new) = match publish(&kit, Some(manager.0.id)).await? {
+async fn publish_now(State(kit): State<Kit>, manager: Operator) -> Result<Json<Value>, Problem> {
+    let (version, new) = match publish(&kit, Some(manager.id)).await? {
         Published::New(version) => (version, true),
         Published::Unchanged(version) => (version, false),
     };
@@ -95,11 +97,11 @@ struct ImportQuery {
 /// The body is the file; photographs are enrolled one by one, not here.
 async fn import(
     State(kit): State<Kit>,
-    administrator: Administrator,
+    administrator: Operator,
     Query(query): Query<ImportQuery>,
     text: String,
 ) -> Result<Json<Value>, Problem> {
-    let options = Options { by: Some(administrator.0.id), dry_run: query.dry_run, photos: Photos::LeaveOut };
+    let options = Options { by: Some(administrator.id), dry_run: query.dry_run, photos: Photos::LeaveOut };
     let report = import_text(&kit, &text, Path::new(""), &options).await?;
     let lines: Vec<String> = report.lines.iter().map(ToString::to_string).collect();
     Ok(Json(json!({ "kept": report.kept, "lines": lines })))

@@ -17,7 +17,7 @@ pub mod policy;
 pub mod schedule;
 
 pub use error::DoorsError;
-pub use http::router;
+pub use http::routes;
 use kit::Migration;
 
 /// The schema; the people's must come before it.

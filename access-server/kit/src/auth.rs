@@ -2,24 +2,27 @@
 //!
 //! Passwords are argon2id. A session is an opaque 256-bit id in a cookie, of which the database holds the SHA-256; it
 //! ends by itself after [`IDLE`] without use and after [`LONGEST`] in any case, and at once when revoked.
-//! Every request that changes something must pass [`csrf`].
+//! The [table of routes](crate::routes) asks for it, and for the token of our own pages where something is changed.
 //!
 //! What counts as use: every request but those for pictures, and, for the ranks of the control room, an open live page.
 //! Who watches is at work, and a screen on the wall is not signed out in the middle of the night; its shift ends after
 //! [`LONGEST`]. A manager's or administrator's page is left open at a desk that nobody sits at: it ends after [`IDLE`].
 
+mod admit;
 mod attempts;
 mod csrf;
-mod extract;
+mod operator;
 mod operators;
 mod password;
 mod session;
 
 use std::time::Duration;
 
+pub(crate) use admit::admit;
+#[cfg(feature = "testing")]
+pub(crate) use admit::signed_in;
 pub(crate) use attempts::Attempts;
-pub use csrf::{LOGIN_PATH, csrf};
-pub use extract::{Administrator, AtLeastGuard, AtLeastManager, AtLeastOperator, Operator, Ranked, SignedIn};
+pub use operator::Operator;
 pub use operators::{
     OperatorError, OperatorId, OperatorRow, add, change_password, list, reset_password, set_disabled,
     set_role,
@@ -28,6 +31,8 @@ pub use password::{PasswordError, generate as generate_password};
 pub(crate) use session::Uses;
 pub use session::{LoginRefusal, NewSession, SESSION_COOKIE, end, end_cookie, is_live, sign_in};
 
+/// Where operators sign in.
+pub const LOGIN_PATH: &str = "/login";
 /// A session unused for so long has ended.
 pub const IDLE: Duration = Duration::from_secs(60 * 60);
 /// No session lives longer than a shift.

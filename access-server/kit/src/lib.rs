@@ -16,6 +16,7 @@ pub mod live;
 pub mod looks;
 pub mod pki;
 pub mod problem;
+pub mod routes;
 mod state;
 pub mod stream;
 #[cfg(feature = "testing")]
@@ -27,4 +28,5 @@ pub use db::{Db, Migration};
 pub use journal::{StoredEvent, Stream};
 pub use keys::Keys;
 pub use problem::Problem;
+pub use routes::{Routes, Who};
 pub use state::{Kit, Tx};

@@ -17,7 +17,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use sqlx::{AssertSqlSafe, Connection, Executor};
 use tempfile::TempDir;
 
-use crate::auth::{self, Operator, Role, SignedIn};
+use crate::auth::{self, Operator, Role};
 use crate::clock::Clock;
 use crate::db::{Db, Engine, Migration};
 use crate::journal::MIGRATIONS;
@@ -104,21 +104,33 @@ pub async fn prepare(site: &Site, statements: impl IntoIterator<Item = &(&'stati
     }
 }
 
-/// An operator of this role, signed in: what a handler is given.
+/// An operator of this role, signed in with a password of their own: what a handler is given.
 ///
 /// # Panics
 /// When there is one of this role already.
 pub async fn operator(kit: &Kit, role: Role) -> Operator {
-    use axum::extract::FromRequestParts;
-    let password = auth::generate_password();
-    auth::add(kit, None, role.as_str(), role, &password).await.expect("the first of this role");
-    let session = auth::sign_in(kit, role.as_str(), &password, "test").await.expect("just added");
+    let (first, own) = (auth::generate_password(), auth::generate_password());
+    let id = auth::add(kit, None, role.as_str(), role, &first).await.expect("the first of this role");
+    auth::change_password(kit, id, &first, &own).await.expect("another password");
+    signed_in(kit, role.as_str(), &own).await
+}
+
+/// An administrator who signed in for the first time and has not chosen a password yet.
+///
+/// # Panics
+/// When there is one already.
+pub async fn newcomer(kit: &Kit) -> Operator {
+    let first = auth::generate_password();
+    auth::add(kit, None, "newcomer", Role::Administrator, &first).await.expect("the first newcomer");
+    signed_in(kit, "newcomer", &first).await
+}
+
+async fn signed_in(kit: &Kit, name: &str, password: &str) -> Operator {
+    let session = auth::sign_in(kit, name, password, "test").await.expect("just added");
     let cookie = session.set_cookie.split(';').next().expect("split gives one part at least");
-    let request =
-        axum::http::Request::get("/").header("cookie", cookie).body(()).expect("a cookie is a header");
-    let SignedIn(operator) =
-        SignedIn::from_request_parts(&mut request.into_parts().0, kit).await.expect("just signed in");
-    operator
+    let cookie = cookie.parse().expect("a cookie is a header");
+    let headers = axum::http::HeaderMap::from_iter([(axum::http::header::COOKIE, cookie)]);
+    auth::signed_in(kit, &headers).await.expect("just signed in")
 }
 
 /// Every statement of the kit itself.

@@ -4,12 +4,11 @@ use axum::body::Bytes;
 use axum::extract::{DefaultBodyLimit, Path, Query, State};
 use axum::http::header;
 use axum::response::{IntoResponse, Response};
-use axum::routing::{delete, get, put};
-use axum::{Extension, Json, Router};
+use axum::{Extension, Json};
 use domain::ids::{CredentialId, GroupId, PersonId};
 use domain::policy::{CredentialStatus, CredentialUse, PersonStatus};
-use kit::auth::{AtLeastManager, AtLeastOperator, Operator};
-use kit::{Kit, Problem};
+use kit::auth::{Operator, Role};
+use kit::{Kit, Problem, Routes, Who};
 use serde::{Deserialize, Deserializer};
 use serde_json::{Value, json};
 
@@ -23,23 +22,33 @@ use crate::person::{self, Particulars, Person, open_from, open_until, validity};
 use crate::picture::{self, Look};
 use crate::word::Word;
 
+const OPERATOR: Who = Who::AtLeast(Role::Operator);
+const MANAGER: Who = Who::AtLeast(Role::Manager);
+
 /// The routes. Without a vision process to ask, enrolment answers that it is away.
-pub fn router(embed: Option<EmbedService>) -> Router<Kit> {
-    let pictures = Router::new()
-        .route("/api/v1/people/{id}/face", put(enrol))
-        .route("/api/v1/people/{id}/picture", get(picture).put(put_picture))
-        .layer(DefaultBodyLimit::max(PHOTO_MAX));
-    Router::new()
-        .route("/api/v1/people", get(list).post(add))
-        .route("/api/v1/people/{id}", get(one).put(change).delete(remove))
-        .route("/api/v1/people/{id}/credentials", get(credentials).post(add_credential))
-        .route("/api/v1/people/{id}/consents", get(consents).post(consent))
-        .route("/api/v1/people/{id}/consents/{purpose}", delete(withdraw))
-        .route("/api/v1/credentials/{id}", delete(remove_credential))
-        .route("/api/v1/credentials/{id}/status", put(credential_status))
-        .route("/api/v1/groups", get(groups).post(add_group))
+pub fn routes(embed: Option<EmbedService>) -> Routes<Kit> {
+    let pictures = Routes::default()
+        .put("/api/v1/people/{id}/face", MANAGER, enrol)
+        .get("/api/v1/people/{id}/picture", Who::AtLeast(Role::Viewer), picture)
+        .put("/api/v1/people/{id}/picture", MANAGER, put_picture)
+        .around(|routes| routes.layer(DefaultBodyLimit::max(PHOTO_MAX)));
+    Routes::default()
+        .get("/api/v1/people", OPERATOR, list)
+        .post("/api/v1/people", MANAGER, add)
+        .get("/api/v1/people/{id}", OPERATOR, one)
+        .put("/api/v1/people/{id}", MANAGER, change)
+        .delete("/api/v1/people/{id}", MANAGER, remove)
+        .get("/api/v1/people/{id}/credentials", OPERATOR, credentials)
+        .post("/api/v1/people/{id}/credentials", MANAGER, add_credential)
+        .get("/api/v1/people/{id}/consents", OPERATOR, consents)
+        .post("/api/v1/people/{id}/consents", MANAGER, consent)
+        .delete("/api/v1/people/{id}/consents/{purpose}", MANAGER, withdraw)
+        .delete("/api/v1/credentials/{id}", MANAGER, remove_credential)
+        .put("/api/v1/credentials/{id}/status", OPERATOR, credential_status)
+        .get("/api/v1/groups", Who::AtLeast(Role::Viewer), groups)
+        .post("/api/v1/groups", MANAGER, add_group)
         .merge(pictures)
-        .layer(Extension(embed))
+        .around(|routes| routes.layer(Extension(embed)))
 }
 
 /// A person as programs send and see them. Times are UTC microseconds, null where there is no limit. A change says all
@@ -114,20 +123,12 @@ struct Page {
     limit: Option<u32>,
 }
 
-async fn list(
-    State(kit): State<Kit>,
-    _operator: AtLeastOperator,
-    Query(page): Query<Page>,
-) -> Result<Json<Value>, Problem> {
+async fn list(State(kit): State<Kit>, Query(page): Query<Page>) -> Result<Json<Value>, Problem> {
     let people = person::list(&kit, page.after.map(PersonId), &page.find, page.limit.unwrap_or(100)).await?;
     Ok(Json(people.iter().map(shown).collect()))
 }
 
-async fn one(
-    State(kit): State<Kit>,
-    _operator: AtLeastOperator,
-    Path(id): Path<u64>,
-) -> Result<Json<Value>, Problem> {
+async fn one(State(kit): State<Kit>, Path(id): Path<u64>) -> Result<Json<Value>, Problem> {
     let mut connection = kit.read().acquire().await?;
     let person = person::get(&mut connection, PersonId(id)).await?.ok_or(PeopleError::Unknown("person"))?;
     Ok(Json(shown(&person)))
@@ -135,37 +136,33 @@ async fn one(
 
 async fn add(
     State(kit): State<Kit>,
-    manager: AtLeastManager,
+    manager: Operator,
     Json(body): Json<Body>,
 ) -> Result<Json<Value>, Problem> {
     let particulars = body.read()?;
     let mut tx = kit.begin().await?;
-    let id = person::add(&mut tx, Some(manager.0.id), &particulars).await?;
+    let id = person::add(&mut tx, Some(manager.id), &particulars).await?;
     tx.commit().await?;
     Ok(Json(json!({ "id": id.0 })))
 }
 
 async fn change(
     State(kit): State<Kit>,
-    manager: AtLeastManager,
+    manager: Operator,
     Path(id): Path<u64>,
     Json(body): Json<Body>,
 ) -> Result<(), Problem> {
     let (seen, particulars) = body.read_change()?;
     let mut tx = kit.begin().await?;
-    person::change(&mut tx, Some(manager.0.id), PersonId(id), seen, &particulars).await?;
+    person::change(&mut tx, Some(manager.id), PersonId(id), seen, &particulars).await?;
     Ok(tx.commit().await?)
 }
 
-async fn remove(State(kit): State<Kit>, manager: AtLeastManager, Path(id): Path<u64>) -> Result<(), Problem> {
-    Ok(person::remove(&kit, Some(manager.0.id), PersonId(id)).await?)
+async fn remove(State(kit): State<Kit>, manager: Operator, Path(id): Path<u64>) -> Result<(), Problem> {
+    Ok(person::remove(&kit, Some(manager.id), PersonId(id)).await?)
 }
 
-async fn credentials(
-    State(kit): State<Kit>,
-    _operator: AtLeastOperator,
-    Path(id): Path<u64>,
-) -> Result<Json<Value>, Problem> {
+async fn credentials(State(kit): State<Kit>, Path(id): Path<u64>) -> Result<Json<Value>, Problem> {
     let credentials = credential::of_person(&kit, PersonId(id)).await?;
     let shown = credentials.iter().map(|it| {
         // Not the digest: it is no secret, but nobody needs it.
@@ -191,7 +188,7 @@ struct NewCredential {
 
 async fn add_credential(
     State(kit): State<Kit>,
-    manager: AtLeastManager,
+    manager: Operator,
     Path(id): Path<u64>,
     Json(new): Json<NewCredential>,
 ) -> Result<Json<Value>, Problem> {
@@ -203,7 +200,7 @@ async fn add_credential(
         usage: new.r#use.map_or(Ok(CredentialUse::Ordinary), |usage| word("use", &usage))?,
     };
     let mut tx = kit.begin().await?;
-    let id = credential::add(&mut tx, Some(manager.0.id), PersonId(id), &secret, &terms).await?;
+    let id = credential::add(&mut tx, Some(manager.id), PersonId(id), &secret, &terms).await?;
     tx.commit().await?;
     Ok(Json(json!({ "id": id.0 })))
 }
@@ -217,35 +214,31 @@ struct NewStatus {
 /// An operator may stop a card at night; giving it back is a manager's.
 async fn credential_status(
     State(kit): State<Kit>,
-    operator: AtLeastOperator,
+    operator: Operator,
     Path(id): Path<u64>,
     Json(new): Json<NewStatus>,
 ) -> Result<(), Problem> {
     let status = word("status", &new.status)?;
     match status {
-        CredentialStatus::Active => operator.0.require(kit::auth::Role::Manager)?,
+        CredentialStatus::Active => operator.require(Role::Manager)?,
         CredentialStatus::Suspended | CredentialStatus::Lost | CredentialStatus::Stolen => {}
     }
     let mut tx = kit.begin().await?;
-    credential::set_status(&mut tx, Some(operator.0.id), CredentialId(id), status).await?;
+    credential::set_status(&mut tx, Some(operator.id), CredentialId(id), status).await?;
     Ok(tx.commit().await?)
 }
 
 async fn remove_credential(
     State(kit): State<Kit>,
-    manager: AtLeastManager,
+    manager: Operator,
     Path(id): Path<u64>,
 ) -> Result<(), Problem> {
     let mut tx = kit.begin().await?;
-    credential::remove(&mut tx, Some(manager.0.id), CredentialId(id)).await?;
+    credential::remove(&mut tx, Some(manager.id), CredentialId(id)).await?;
     Ok(tx.commit().await?)
 }
 
-async fn consents(
-    State(kit): State<Kit>,
-    _operator: AtLeastOperator,
-    Path(id): Path<u64>,
-) -> Result<Json<Value>, Problem> {
+async fn consents(State(kit): State<Kit>, Path(id): Path<u64>) -> Result<Json<Value>, Problem> {
     let consents = consent::of_person(&kit, PersonId(id)).await?;
     let shown = consents.iter().map(|it| {
         json!({ "id": it.id, "purpose": it.purpose.word(), "text_version": it.text_version, "given_at": it.given_at,
@@ -264,14 +257,14 @@ struct NewConsent {
 
 async fn consent(
     State(kit): State<Kit>,
-    manager: AtLeastManager,
+    manager: Operator,
     Path(id): Path<u64>,
     Json(new): Json<NewConsent>,
 ) -> Result<Json<Value>, Problem> {
     let purpose = word("purpose", &new.purpose)?;
     let mut tx = kit.begin().await?;
     let given_at = new.given_at.unwrap_or(tx.now());
-    let by = Some(manager.0.id);
+    let by = Some(manager.id);
     let id = consent::give(&mut tx, by, PersonId(id), purpose, &new.text_version, given_at).await?;
     tx.commit().await?;
     Ok(Json(json!({ "id": id })))
@@ -279,11 +272,11 @@ async fn consent(
 
 async fn withdraw(
     State(kit): State<Kit>,
-    manager: AtLeastManager,
+    manager: Operator,
     Path((id, purpose)): Path<(u64, String)>,
 ) -> Result<Json<Value>, Problem> {
     let purpose: Purpose = word("purpose", &purpose)?;
-    let receipt = consent::withdraw(&kit, Some(manager.0.id), PersonId(id), purpose).await?;
+    let receipt = consent::withdraw(&kit, Some(manager.id), PersonId(id), purpose).await?;
     Ok(Json(json!({ "receipt": receipt.number, "consent": receipt.consent, "person": receipt.person.0,
         "purpose": receipt.purpose.word(), "at": receipt.at, "deleted": receipt.deleted })))
 }
@@ -300,7 +293,7 @@ struct Enrolling {
 
 async fn enrol(
     State(kit): State<Kit>,
-    manager: AtLeastManager,
+    manager: Operator,
     Extension(embed): Extension<Option<EmbedService>>,
     Path(id): Path<u64>,
     Query(how): Query<Enrolling>,
@@ -309,19 +302,19 @@ async fn enrol(
     let embed = embed.ok_or(EnrolmentRefusal::Away)?;
     let portrait = if how.capture { Portrait::Capture } else { Portrait::Photograph };
     let twins = if how.twin_accepted { Twins::Accept } else { Twins::Refuse };
-    let by = Some(manager.0.id);
+    let by = Some(manager.id);
     let template = face::enrol(&kit, &embed, by, PersonId(id), portrait, &photo, twins).await?;
     Ok(Json(json!({ "template": template })))
 }
 
 async fn put_picture(
     State(kit): State<Kit>,
-    manager: AtLeastManager,
+    manager: Operator,
     Path(id): Path<u64>,
     bytes: Bytes,
 ) -> Result<(), Problem> {
     let mut tx = kit.begin().await?;
-    picture::put(&mut tx, Some(manager.0.id), PersonId(id), &bytes).await?;
+    picture::put(&mut tx, Some(manager.id), PersonId(id), &bytes).await?;
     Ok(tx.commit().await?)
 }
 
@@ -341,7 +334,7 @@ async fn picture(
     Ok((headers, picture.bytes).into_response())
 }
 
-async fn groups(State(kit): State<Kit>, _operator: Operator) -> Result<Json<Value>, Problem> {
+async fn groups(State(kit): State<Kit>) -> Result<Json<Value>, Problem> {
     let groups = group::list(&kit).await?;
     let shown = groups.iter().map(|it| {
         json!({ "id": it.id.0, "key": it.name.key, "name": it.name.name, "latin": it.name.latin, "members": it.members })
@@ -360,11 +353,11 @@ struct NewGroup {
 
 async fn add_group(
     State(kit): State<Kit>,
-    manager: AtLeastManager,
+    manager: Operator,
     Json(NewGroup { key, name, latin }): Json<NewGroup>,
 ) -> Result<Json<Value>, Problem> {
     let mut tx = kit.begin().await?;
-    let id = group::add(&mut tx, Some(manager.0.id), &GroupName { key, name, latin }).await?;
+    let id = group::add(&mut tx, Some(manager.id), &GroupName { key, name, latin }).await?;
     tx.commit().await?;
     Ok(Json(json!({ "id": id.0 })))
 }

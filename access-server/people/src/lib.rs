@@ -26,7 +26,7 @@ pub mod text;
 pub mod word;
 
 pub use error::PeopleError;
-pub use http::router;
+pub use http::routes;
 use kit::Migration;
 pub use seal::rotate;
 

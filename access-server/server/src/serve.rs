@@ -15,7 +15,7 @@ use console::Console;
 use jiff::tz::TimeZone;
 use kit::ingest::{self, Ingest};
 use kit::journal::CheckpointLog;
-use kit::{Clock, Db, Keys, Kit, Problem};
+use kit::{Clock, Db, Keys, Kit, Problem, Routes};
 use people::embed::EmbedService;
 use tokio::sync::mpsc;
 
@@ -65,8 +65,8 @@ pub async fn serve(config: &Path) -> anyhow::Result<()> {
     let handle = Handle::new();
     let zone = slices::zone(&kit).await?;
     let places = Places::new(Bounds::of(files));
-    let app =
-        app(&kit, ingest, embed, zone, places.clone()).into_make_service_with_connect_info::<SocketAddr>();
+    let app = app(routes(&kit, ingest, embed, zone, places.clone()));
+    let app = app.into_make_service_with_connect_info::<SocketAddr>();
     let mut browsers = axum_server::from_tcp(socket)?
         .acceptor(RustlsAcceptor::new(RustlsConfig::from_config(listener)).acceptor(places))
         .handle(handle.clone())
@@ -167,21 +167,22 @@ pub fn embed(config: &Config) -> anyhow::Result<Option<EmbedService>> {
     service.map(Some).context("embed")
 }
 
-fn app(
+/// Every route of this server.
+pub fn routes(
     kit: &Kit,
     ingest: Ingest<Token>,
     embed: Option<EmbedService>,
     zone: TimeZone,
     places: Places,
-) -> Router {
-    let pages = console::router(Console { kit: kit.clone(), live: kit.live().clone(), zone });
-    slices::router(embed)
-        .route("/health", health::health())
-        .route("/metrics", health::metrics(ingest, places))
+) -> Routes {
+    let pages = console::routes(Console { kit: kit.clone(), live: kit.live().clone(), zone });
+    slices::routes(embed).merge(health::routes(ingest, places)).with_state(kit.clone()).merge(pages)
+}
+
+/// What answers on the port: the routes, and what holds for every answer.
+pub fn app(routes: Routes) -> Router {
+    Router::from(routes)
         .fallback(async || Problem::not_found("there is nothing here"))
-        .with_state(kit.clone())
-        .merge(pages)
-        .layer(axum::middleware::from_fn(kit::auth::csrf))
         .layer(axum::middleware::from_fn(in_time))
         .layer(axum::middleware::from_fn(answers::refusals))
         .layer(axum::middleware::from_fn(answers::headers))

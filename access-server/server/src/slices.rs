@@ -1,14 +1,13 @@
 //! The slices this server is made of: the one place that names them all.
 
 use anyhow::Context;
-use axum::Router;
 use domain::ids::ControllerId;
 use doors::policy::{PublishError, Published};
 use jiff::tz::TimeZone;
 use kit::ingest::Reactions;
 use kit::pki::Holder;
 use kit::trouble::Trouble;
-use kit::{Kit, Migration, journal};
+use kit::{Kit, Migration, Routes, journal};
 use people::embed::EmbedService;
 use uplink::sync::{Chunk, Have, Set};
 
@@ -28,8 +27,8 @@ pub fn reactions() -> Reactions {
 }
 
 /// Every route of every slice.
-pub fn router(embed: Option<EmbedService>) -> Router<Kit> {
-    people::router(embed).merge(doors::router())
+pub fn routes(embed: Option<EmbedService>) -> Routes<Kit> {
+    people::routes(embed).merge(doors::routes())
 }
 
 /// What a device that asks for a replica is answered.

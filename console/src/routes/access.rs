@@ -11,7 +11,7 @@ use domain::schedule::{Days, Span, Window};
 use doors::label::Label;
 use doors::schedule::Schedule;
 use doors::{door, level, schedule};
-use kit::auth::AtLeastOperator;
+use kit::auth::Operator;
 use kit::problem::Problem;
 use people::group;
 use people::word::Word;
@@ -53,7 +53,7 @@ impl Access {
 
 pub(super) async fn show(
     State(console): State<Console>,
-    AtLeastOperator { 0: operator }: AtLeastOperator,
+    operator: Operator,
     headers: HeaderMap,
 ) -> Result<Response, Problem> {
     let page = console.page(&headers, Some(operator)).at("access");

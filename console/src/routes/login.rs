@@ -7,7 +7,7 @@ use axum::Form;
 use axum::extract::{ConnectInfo, State};
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{AppendHeaders, IntoResponse, Redirect, Response};
-use kit::auth::{LOGIN_PATH, LoginRefusal, SignedIn, end, end_cookie, sign_in};
+use kit::auth::{LOGIN_PATH, LoginRefusal, Operator, end, end_cookie, sign_in};
 use kit::problem::Problem;
 use serde::Deserialize;
 
@@ -72,10 +72,7 @@ pub(super) async fn open(console: &Console, name: &str, password: &str, peer: So
     }
 }
 
-pub(super) async fn leave(
-    State(console): State<Console>,
-    SignedIn(operator): SignedIn,
-) -> Result<Response, Problem> {
+pub(super) async fn leave(State(console): State<Console>, operator: Operator) -> Result<Response, Problem> {
     end(&console.kit, operator.session()).await?;
     Ok((AppendHeaders([(header::SET_COOKIE, end_cookie())]), Redirect::to(LOGIN_PATH)).into_response())
 }

@@ -11,11 +11,10 @@ mod photo;
 mod problem;
 mod stream;
 
-use axum::Router;
 use axum::http::HeaderMap;
 use axum::middleware;
-use axum::routing::{get, post};
-use kit::auth::{LOGIN_PATH, Operator};
+use kit::auth::{LOGIN_PATH, Operator, Role};
+use kit::{Routes, Who};
 
 use crate::page::Page;
 use crate::words::Language;
@@ -24,28 +23,27 @@ use crate::{Console, assets};
 /// Where a password is chosen.
 const PASSWORD_PATH: &str = "/password";
 
+const VIEWER: Who = Who::AtLeast(Role::Viewer);
+const OPERATOR: Who = Who::AtLeast(Role::Operator);
+
 /// Every route of the console.
-pub(crate) fn all(console: &Console) -> Router<Console> {
-    let pages = Router::new()
-        .route("/", get(live::show))
-        .route("/live/stream", get(stream::follow))
-        .route("/people/{person}/photo", get(photo::show))
-        .route(LOGIN_PATH, get(login::show).post(login::enter))
-        .route("/sign-out", post(login::leave))
-        .route(PASSWORD_PATH, get(password::show).post(password::change))
-        .route("/language", get(language::change))
-        .route("/history", get(history::show))
-        .route("/access", get(access::show))
+pub(crate) fn all(console: &Console) -> Routes<Console> {
+    let problems = middleware::from_fn_with_state(console.clone(), problem::as_page);
+    let pages = Routes::default()
+        .get("/", VIEWER, live::show)
+        .get("/live/stream", VIEWER, stream::follow)
+        .get("/people/{person}/photo", VIEWER, photo::show)
+        .get(LOGIN_PATH, Who::Anybody, login::show)
+        .post(LOGIN_PATH, Who::Anybody, login::enter)
+        .post("/sign-out", Who::SignedIn, login::leave)
+        .get(PASSWORD_PATH, Who::SignedIn, password::show)
+        .post(PASSWORD_PATH, Who::SignedIn, password::change)
+        .get("/language", Who::Anybody, language::change)
+        .get("/history", VIEWER, history::show)
+        .get("/access", OPERATOR, access::show)
         .merge(people::routes())
-        .layer(middleware::from_fn_with_state(console.clone(), problem::as_page));
-    pages
-        .route("/assets/console.css", get(assets::style))
-        .route("/assets/live.js", get(assets::script))
-        .route("/assets/search.js", get(assets::search))
-        .route("/assets/enrol.js", get(assets::enrol))
-        .route("/assets/icon.svg", get(assets::icon))
-        .route("/favicon.ico", get(assets::icon))
-        .route("/assets/shapes.svg", get(assets::shapes))
+        .around(|pages| pages.layer(problems));
+    pages.merge(assets::routes())
 }
 
 impl Console {

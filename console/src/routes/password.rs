@@ -7,7 +7,7 @@ use axum::Form;
 use axum::extract::{ConnectInfo, State};
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
-use kit::auth::{OperatorError, SignedIn, change_password};
+use kit::auth::{Operator, OperatorError, change_password};
 use kit::problem::Problem;
 use serde::Deserialize;
 
@@ -35,18 +35,14 @@ pub(super) struct Given {
     again: String,
 }
 
-pub(super) async fn show(
-    State(console): State<Console>,
-    SignedIn(operator): SignedIn,
-    headers: HeaderMap,
-) -> Response {
+pub(super) async fn show(State(console): State<Console>, operator: Operator, headers: HeaderMap) -> Response {
     let page = console.page(&headers, Some(operator));
     html(StatusCode::OK, &Password { page, refusal: None })
 }
 
 pub(super) async fn change(
     State(console): State<Console>,
-    SignedIn(operator): SignedIn,
+    operator: Operator,
     ConnectInfo(peer): ConnectInfo<SocketAddr>,
     headers: HeaderMap,
     Form(given): Form<Given>,

@@ -35,7 +35,7 @@ impl Browser {
         let cookie = session.set_cookie.split(';').next().unwrap();
         let session = cookie.split_once('=').unwrap().1.to_owned();
         let console = Console { kit: kit.clone(), live: kit.live().clone(), zone: TimeZone::UTC };
-        Self { routes: console::router(console).layer(axum::middleware::from_fn(auth::csrf)), session }
+        Self { routes: console::routes(console).into(), session }
     }
 
     async fn ask(&self, request: Builder, body: String) -> Answer {

@@ -68,6 +68,7 @@ impl Service {
             turns: Arc::new(Semaphore::new(self.at_once)),
             demands: self.demands,
         };
+        #[expect(clippy::disallowed_methods, reason = "one route, for whoever has a certificate: no table")]
         let router = Router::new().route("/v1/embed", post(embed)).with_state(hands);
         let tls = RustlsConfig::from_config(tls);
         let served = async {

@@ -4,15 +4,12 @@ use axum::body::{Body, to_bytes};
 use axum::extract::Request;
 use axum::http::uri::Authority;
 use axum::http::{Method, header};
-use axum::middleware::Next;
-use axum::response::{IntoResponse, Response};
 
-use super::extract::session_cookie;
+use super::admit::session_cookie;
 use super::session::csrf_token;
 use crate::problem::Problem;
+use crate::routes::Who;
 
-/// The one path that is posted to before there is a session.
-pub const LOGIN_PATH: &str = "/login";
 /// The field of a form, or of a query where the form is multipart.
 const FIELD: &str = "_csrf";
 /// The header of a script.
@@ -20,45 +17,33 @@ const HEADER: &str = "x-csrf-token";
 /// A form that is not an upload is never longer.
 const LONGEST_FORM: usize = 256 * 1024;
 
-/// Marks a request that passed; the extractors of operators insist on it.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Checked;
-
-/// The layer: `router.layer(axum::middleware::from_fn(kit::auth::csrf))`.
+/// Hands a request on that comes from our own pages, or changes nothing.
 ///
 /// A request that changes something is refused when the browser says that another site sent it, and, where there is a
 /// session, unless it carries the session's token: in the header `x-csrf-token`, in the form field `_csrf`, or for
-/// uploads in the query as `_csrf`.
-pub async fn csrf(request: Request, next: Next) -> Response {
-    match checked(request).await {
-        Ok(request) => next.run(request).await,
-        Err(problem) => problem.into_response(),
-    }
-}
-
-async fn checked(mut request: Request) -> Result<Request, Problem> {
+/// uploads in the query as `_csrf`. What everybody may send needs no token: the page that signs in has none yet.
+///
+/// # Errors
+/// A problem of kind `cross-site` or `form-token`.
+pub(super) async fn checked(request: Request, who: Who) -> Result<Request, Problem> {
     if is_safe(request.method()) {
         return Ok(request);
     }
     if !from_our_own_site(&request) {
         return Err(Problem::forbidden("cross-site", "the request came from another site"));
     }
-    let cookie = session_cookie(request.headers()).map(str::to_owned);
-    if let Some(cookie) = cookie
-        && request.uri().path() != LOGIN_PATH
-    {
-        let token;
-        (request, token) = find_token(request).await?;
-        let expected = csrf_token(&cookie);
-        if !token.is_some_and(|token| same(token.as_bytes(), expected.as_bytes())) {
-            return Err(Problem::forbidden("form-token", "the form is stale: load the page again"));
-        }
+    let Some(expected) = session_cookie(request.headers()).map(csrf_token).filter(|_| who != Who::Anybody)
+    else {
+        return Ok(request);
+    };
+    let (request, token) = find_token(request).await?;
+    if !token.is_some_and(|token| same(token.as_bytes(), expected.as_bytes())) {
+        return Err(Problem::forbidden("form-token", "the form is stale: load the page again"));
     }
-    request.extensions_mut().insert(Checked);
     Ok(request)
 }
 
-pub(super) fn is_safe(method: &Method) -> bool {
+fn is_safe(method: &Method) -> bool {
     method == Method::GET || method == Method::HEAD || method == Method::OPTIONS
 }
 

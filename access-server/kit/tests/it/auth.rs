@@ -5,12 +5,9 @@ use std::time::Duration;
 use axum::Router;
 use axum::body::Body;
 use axum::http::{Request, StatusCode, header};
-use axum::routing::{get, post};
-use kit::auth::{
-    self, AtLeastManager, LoginRefusal, Operator, OperatorError, Role, SESSION_COOKIE, SignedIn,
-};
+use kit::auth::{self, LoginRefusal, Operator, OperatorError, Role, SESSION_COOKIE};
 use kit::testing::{Site, sites};
-use kit::{Kit, Problem};
+use kit::{Kit, Problem, Routes, Who};
 use tower::ServiceExt;
 
 const PASSWORD: &str = "correct horse battery";
@@ -27,18 +24,20 @@ async fn signed_in(kit: &Kit) -> String {
 }
 
 fn pages(kit: &Kit) -> Router {
-    Router::new()
-        .route("/who", get(async |operator: Operator| operator.name))
-        .route("/token", get(async |SignedIn(operator): SignedIn| operator.csrf))
-        .route("/rights", get(async |_: AtLeastManager| "rights"))
-        .route("/change", post(async |operator: Operator| operator.name))
-        .route("/login", post(async || "ok"))
-        .route(
-            "/bug",
-            get(async || -> Result<(), Problem> { Err(Problem::not_found("nothing here").with("id", 7)) }),
-        )
-        .layer(axum::middleware::from_fn(auth::csrf))
+    let viewer = Who::AtLeast(Role::Viewer);
+    let name = async |operator: Operator| operator.name;
+    Routes::default()
+        .get("/who", viewer, name)
+        .get("/token", Who::SignedIn, async |operator: Operator| operator.csrf)
+        .get("/rights", Who::AtLeast(Role::Manager), async || "rights")
+        .post("/change", viewer, name)
+        .post("/login", Who::Anybody, async || "ok")
+        .get("/bug", Who::Anybody, async || -> Result<(), Problem> {
+            Err(Problem::not_found("nothing here").with("id", 7))
+        })
+        .get("/forgotten", Who::Anybody, name)
         .with_state(kit.clone())
+        .into()
 }
 
 async fn ask(kit: &Kit, request: Request<Body>) -> (StatusCode, String) {
@@ -116,6 +115,15 @@ async fn the_first_sign_in_leads_to_a_password_of_ones_own() {
         );
         assert_eq!(ask(&site.kit, get_with("/who", &signed_in(&site.kit).await)).await.0, StatusCode::OK);
     }
+}
+
+/// A route that is made for everybody by mistake tells nobody anything.
+#[tokio::test]
+async fn a_handler_is_told_of_nobody_whom_the_table_did_not_ask() {
+    let [site, _] = sites(&[]).await.try_into().unwrap();
+    ada(&site.kit, Role::Viewer).await;
+    let cookie = signed_in(&site.kit).await;
+    assert_eq!(ask(&site.kit, get_with("/forgotten", &cookie)).await.0, StatusCode::INTERNAL_SERVER_ERROR);
 }
 
 #[tokio::test]

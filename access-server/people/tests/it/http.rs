@@ -3,13 +3,11 @@
 use axum::Router;
 use axum::body::{Body, to_bytes};
 use axum::http::{Request, StatusCode, header};
-use axum::middleware::from_fn;
-use axum::routing::get;
-use kit::Kit;
 use kit::auth::{self, Operator, Role};
 use kit::testing::sites;
+use kit::{Kit, Who};
 use people::testing::{Vision, photo, photo_of};
-use people::{MIGRATIONS, router};
+use people::{MIGRATIONS, routes};
 use serde_json::{Value, json};
 use tower::ServiceExt;
 
@@ -30,9 +28,9 @@ impl Client {
             .unwrap();
         let session = auth::sign_in(kit, name, "another that is long", "127.0.0.1").await.unwrap();
         let cookie = session.set_cookie.split(';').next().unwrap().to_owned();
-        let token = get(async |operator: Operator| operator.csrf);
-        let routes = router(Some(vision.service.clone())).route("/token", token);
-        let routes = routes.layer(from_fn(auth::csrf)).with_state(kit.clone());
+        let token = async |operator: Operator| operator.csrf;
+        let routes = routes(Some(vision.service.clone())).get("/token", Who::SignedIn, token);
+        let routes = routes.with_state(kit.clone()).into();
         let mut client = Client { routes, cookie, token: String::new() };
         client.token = String::from_utf8(client.send("GET", "/token", "").await.1).unwrap();
         client

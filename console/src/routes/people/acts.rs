@@ -8,7 +8,7 @@ use axum::response::{IntoResponse, Redirect, Response};
 use domain::ids::{CredentialId, PersonId};
 use domain::policy::{CredentialStatus, CredentialUse, PersonStatus};
 use domain::request::CredentialKind;
-use kit::auth::{AtLeastManager, AtLeastOperator, Role};
+use kit::auth::{Operator, Role};
 use kit::problem::Problem;
 use people::consent::{self, Purpose, Receipt};
 use people::credential::{self, Secret, Terms};
@@ -22,7 +22,7 @@ use crate::page::{Page, html};
 
 pub(super) async fn status(
     State(console): State<Console>,
-    AtLeastManager { 0: operator }: AtLeastManager,
+    operator: Operator,
     Path(id): Path<u64>,
     Form(fields): Form<Fields>,
 ) -> Result<Response, Problem> {
@@ -35,7 +35,7 @@ pub(super) async fn status(
 
 pub(super) async fn remove(
     State(console): State<Console>,
-    AtLeastManager { 0: operator }: AtLeastManager,
+    operator: Operator,
     Path(id): Path<u64>,
 ) -> Result<Response, Problem> {
     person::remove(&console.kit, Some(operator.id), PersonId(id)).await?;
@@ -44,7 +44,7 @@ pub(super) async fn remove(
 
 pub(super) async fn add_credential(
     State(console): State<Console>,
-    AtLeastManager { 0: operator }: AtLeastManager,
+    operator: Operator,
     headers: HeaderMap,
     Path(id): Path<u64>,
     Form(fields): Form<Fields>,
@@ -78,7 +78,7 @@ pub(super) async fn add_credential(
 
 pub(super) async fn credential(
     State(console): State<Console>,
-    AtLeastOperator { 0: operator }: AtLeastOperator,
+    operator: Operator,
     Path((id, credential)): Path<(u64, u64)>,
     Form(fields): Form<Fields>,
 ) -> Result<Response, Problem> {
@@ -102,7 +102,7 @@ pub(super) async fn credential(
 
 pub(super) async fn consent(
     State(console): State<Console>,
-    AtLeastManager { 0: operator }: AtLeastManager,
+    operator: Operator,
     headers: HeaderMap,
     Path(id): Path<u64>,
     Form(fields): Form<Fields>,
@@ -143,7 +143,7 @@ impl ReceiptPage {
 /// What the person is given: it can be printed.
 pub(super) async fn withdraw(
     State(console): State<Console>,
-    AtLeastManager { 0: operator }: AtLeastManager,
+    operator: Operator,
     headers: HeaderMap,
     Path((id, purpose)): Path<(u64, String)>,
 ) -> Result<Response, Problem> {

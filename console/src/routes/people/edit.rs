@@ -9,7 +9,7 @@ use domain::ids::{GroupId, PersonId};
 use domain::policy::{CLEARANCE_MAX, PersonStatus};
 use domain::time::{Utc, Validity};
 use jiff::civil::Date;
-use kit::auth::{AtLeastManager, Operator};
+use kit::auth::Operator;
 use kit::problem::Problem;
 use people::find;
 use people::person::{self, Particulars, Person, PersonKind, is_key};
@@ -72,7 +72,7 @@ impl Edit {
 
 pub(super) async fn new(
     State(console): State<Console>,
-    AtLeastManager { 0: operator }: AtLeastManager,
+    operator: Operator,
     headers: HeaderMap,
 ) -> Result<Response, Problem> {
     let draft = Draft { kind: PersonKind::Employee.word().to_owned(), ..Draft::default() };
@@ -81,7 +81,7 @@ pub(super) async fn new(
 
 pub(super) async fn show(
     State(console): State<Console>,
-    AtLeastManager { 0: operator }: AtLeastManager,
+    operator: Operator,
     headers: HeaderMap,
     Path(id): Path<u64>,
 ) -> Result<Response, Problem> {
@@ -92,7 +92,7 @@ pub(super) async fn show(
 
 pub(super) async fn add(
     State(console): State<Console>,
-    AtLeastManager { 0: operator }: AtLeastManager,
+    operator: Operator,
     headers: HeaderMap,
     Form(fields): Form<Fields>,
 ) -> Result<Response, Problem> {
@@ -124,7 +124,7 @@ pub(super) async fn add(
 
 pub(super) async fn change(
     State(console): State<Console>,
-    AtLeastManager { 0: operator }: AtLeastManager,
+    operator: Operator,
     headers: HeaderMap,
     Path(id): Path<u64>,
     Form(fields): Form<Fields>,

@@ -5,16 +5,15 @@ mod edit;
 mod profile;
 
 use askama::Template;
-use axum::Router;
 use axum::extract::{Query, State};
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::Response;
-use axum::routing::{get, post};
 use domain::ids::PersonId;
 use domain::policy::PersonStatus;
 use domain::time::{Utc, Validity};
-use kit::auth::{AtLeastOperator, Role};
+use kit::auth::{Operator, Role};
 use kit::problem::Problem;
+use kit::{Routes, Who};
 use people::find::{self, Place};
 use people::word::Word;
 use serde::Deserialize;
@@ -27,19 +26,24 @@ const PAGE: u32 = 50;
 /// Letters of a question; more are not looked for.
 const QUESTION: usize = 100;
 
+const OPERATOR: Who = Who::AtLeast(Role::Operator);
+const MANAGER: Who = Who::AtLeast(Role::Manager);
+
 /// The routes of this folder.
-pub(super) fn routes() -> Router<Console> {
-    Router::new()
-        .route("/people", get(show).post(edit::add))
-        .route("/people/new", get(edit::new))
-        .route("/people/{person}", get(profile::show).post(edit::change))
-        .route("/people/{person}/edit", get(edit::show))
-        .route("/people/{person}/status", post(acts::status))
-        .route("/people/{person}/remove", post(acts::remove))
-        .route("/people/{person}/credentials", post(acts::add_credential))
-        .route("/people/{person}/credentials/{credential}", post(acts::credential))
-        .route("/people/{person}/consents", post(acts::consent))
-        .route("/people/{person}/consents/{purpose}/withdraw", post(acts::withdraw))
+pub(super) fn routes() -> Routes<Console> {
+    Routes::default()
+        .get("/people", OPERATOR, show)
+        .post("/people", MANAGER, edit::add)
+        .get("/people/new", MANAGER, edit::new)
+        .get("/people/{person}", OPERATOR, profile::show)
+        .post("/people/{person}", MANAGER, edit::change)
+        .get("/people/{person}/edit", MANAGER, edit::show)
+        .post("/people/{person}/status", MANAGER, acts::status)
+        .post("/people/{person}/remove", MANAGER, acts::remove)
+        .post("/people/{person}/credentials", MANAGER, acts::add_credential)
+        .post("/people/{person}/credentials/{credential}", OPERATOR, acts::credential)
+        .post("/people/{person}/consents", MANAGER, acts::consent)
+        .post("/people/{person}/consents/{purpose}/withdraw", MANAGER, acts::withdraw)
 }
 
 #[derive(Template)]
@@ -85,7 +89,7 @@ pub(super) struct Asked {
 
 async fn show(
     State(console): State<Console>,
-    AtLeastOperator { 0: operator }: AtLeastOperator,
+    operator: Operator,
     headers: HeaderMap,
     Query(asked): Query<Asked>,
 ) -> Result<Response, Problem> {

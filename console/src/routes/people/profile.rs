@@ -8,7 +8,7 @@ use domain::ids::{CredentialId, PersonId};
 use domain::policy::{CredentialStatus, CredentialUse};
 use domain::request::CredentialKind;
 use domain::time::{Utc, Validity};
-use kit::auth::{AtLeastOperator, Operator, Role};
+use kit::auth::{Operator, Role};
 use kit::problem::Problem;
 use people::consent::Purpose;
 use people::embed::Reason;
@@ -94,7 +94,7 @@ pub(super) struct Asked {
 
 pub(super) async fn show(
     State(console): State<Console>,
-    AtLeastOperator { 0: operator }: AtLeastOperator,
+    operator: Operator,
     headers: HeaderMap,
     Path(person): Path<u64>,
     Query(asked): Query<Asked>,
