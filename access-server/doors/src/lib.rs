@@ -7,22 +7,27 @@
 //! May be called by the slices, the console and the server.
 
 pub mod door;
+pub mod edit;
 mod error;
 mod http;
 pub mod import;
 pub mod label;
 pub mod level;
 pub mod place;
+pub mod plan;
 pub mod policy;
 pub mod schedule;
+pub mod survey;
 
 pub use error::DoorsError;
 pub use http::routes;
 use kit::Migration;
 
 /// The schema; the people's must come before it.
-pub const MIGRATIONS: &[Migration] =
-    &[Migration { slice: "doors", number: 1, sql: include_str!("../migrations/001_doors.sql") }];
+pub const MIGRATIONS: &[Migration] = &[
+    Migration { slice: "doors", number: 1, sql: include_str!("../migrations/001_doors.sql") },
+    Migration { slice: "doors", number: 2, sql: include_str!("../migrations/002_plans.sql") },
+];
 
 /// Every statement, for the test that prepares them on both engines.
 pub fn statements() -> impl Iterator<Item = &'static (&'static str, &'static str)> {
@@ -30,6 +35,7 @@ pub fn statements() -> impl Iterator<Item = &'static (&'static str, &'static str
         door::STATEMENTS,
         level::STATEMENTS,
         place::STATEMENTS,
+        plan::STATEMENTS,
         policy::store::STATEMENTS,
         policy::sync::STATEMENTS,
         schedule::STATEMENTS,

@@ -11,7 +11,7 @@ pub(crate) mod sync;
 mod zone;
 
 pub use compile::{compile, for_controller};
-pub(crate) use publish::objections;
 pub use publish::{PublishError, Published, current, publish, published_version};
+pub(crate) use publish::{objections, objections_to_site};
 pub use sync::answer;
 pub use zone::zone;

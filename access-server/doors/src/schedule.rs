@@ -1,6 +1,6 @@
 //! Schedules and the calendar of unusual days.
 
-use domain::civil::Date;
+use domain::civil::{DAY_MINUTES, Date};
 use domain::ids::ScheduleId;
 use domain::schedule::{Calendar, DayKind, Days, Span, Window};
 use kit::Tx;
@@ -78,6 +78,13 @@ kit::statements! {
     REMOVE_DAY = "DELETE FROM calendar_day WHERE day = $1";
 }
 
+/// Windows of a schedule at most.
+pub const WINDOWS_MAX: usize = 64;
+/// Dates on which a schedule is an exception at most.
+pub const EXCEPTIONS_MAX: usize = 400;
+/// Spans on one such date at most.
+pub const SPANS_MAX: usize = 16;
+
 /// Every schedule, by id.
 ///
 /// # Errors
@@ -147,6 +154,12 @@ pub async fn put(
     new: &Schedule,
 ) -> Result<(ScheduleId, Put), DoorsError> {
     new.label.check()?;
+    if new.windows.len() > WINDOWS_MAX {
+        return Err(DoorsError::field("windows", "at most 64"));
+    }
+    if new.exceptions.len() > EXCEPTIONS_MAX || new.exceptions.iter().any(|(_, it)| it.len() > SPANS_MAX) {
+        return Err(DoorsError::field("exceptions", "at most 400 dates, and 16 spans on one"));
+    }
     if new.windows.iter().any(|window| window.days == Days::NONE) {
         return Err(DoorsError::field("windows", "a window applies on no day"));
     }
@@ -255,10 +268,28 @@ pub fn calendar(days: &[CalendarDay]) -> Calendar {
     Calendar { days: days.iter().map(|day| (day.date, kind(day))).collect() }
 }
 
+/// `08:00-18:00`; 24:00 is the end of the day, and an end not after the beginning is on the next day.
+#[must_use]
+pub fn parse_span(text: &str) -> Option<Span> {
+    let (from, until) = text.split_once('-')?;
+    Span::new(minute(from)?, minute(until)?)
+}
+
+fn minute(text: &str) -> Option<u16> {
+    let (hour, minute) = text.trim().split_once(':')?;
+    let two = |digits: &str| {
+        let is_two = digits.len() == 2 && digits.bytes().all(|digit| digit.is_ascii_digit());
+        is_two.then(|| digits.parse::<u16>().ok()).flatten()
+    };
+    let (hour, minute) = (two(hour)?, two(minute)?);
+    let of_day = hour * 60 + minute;
+    (minute < 60 && of_day <= DAY_MINUTES).then_some(of_day)
+}
+
 /// Opening minute and closing minute; the latter of the next day when it is not above the former.
 fn minutes(span: Span) -> (i64, i64) {
-    let until = if span.until() > domain::civil::DAY_MINUTES {
-        span.until() - domain::civil::DAY_MINUTES
+    let until = if span.until() > DAY_MINUTES {
+        span.until() - DAY_MINUTES
     } else {
         span.until()
     };
@@ -269,4 +300,19 @@ fn span(opens: i64, closes: i64) -> Result<Span, sqlx::Error> {
     let span = u16::try_from(opens).ok().zip(u16::try_from(closes).ok());
     span.and_then(|(opens, closes)| Span::new(opens, closes))
         .ok_or_else(|| sqlx::Error::Decode("minutes that are none of a day".into()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn spans_are_read_overnight_and_to_the_end_of_the_day() {
+        assert_eq!(parse_span("08:00-18:00"), Span::new(480, 1080));
+        assert_eq!(parse_span("22:00-06:00"), Span::new(1320, 360));
+        assert_eq!(parse_span("00:00-24:00"), Some(Span::ALL_DAY));
+        for bad in ["8:00-18:00", "08:00", "08:60-09:00", "24:00-08:00", "25:00-26:00", "a-b", "+8:00-18:00"] {
+            assert_eq!(parse_span(bad), None, "{bad}");
+        }
+    }
 }

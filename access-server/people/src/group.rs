@@ -140,7 +140,15 @@ pub async fn get(connection: &mut AnyConnection, group: GroupId) -> Result<Optio
 /// # Errors
 /// When the database fails.
 pub async fn list(kit: &Kit) -> Result<Vec<Group>, sqlx::Error> {
-    let rows: Vec<(i64, String, String, String, i64)> = sqlx::query_as(LIST).fetch_all(kit.read()).await?;
+    all(&mut *kit.read().acquire().await?).await
+}
+
+/// Every group, by id, as this connection sees them.
+///
+/// # Errors
+/// When the database fails.
+pub async fn all(connection: &mut AnyConnection) -> Result<Vec<Group>, sqlx::Error> {
+    let rows: Vec<(i64, String, String, String, i64)> = sqlx::query_as(LIST).fetch_all(connection).await?;
     Ok(rows
         .into_iter()
         .map(|(id, key, name, latin, members)| Group {

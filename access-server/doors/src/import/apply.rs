@@ -13,7 +13,7 @@ use people::group::{self, GroupName};
 use super::file::{self, File, Text, holidays};
 use super::persons::{self, Looked};
 use super::run::{Ids, Run, Stop};
-use super::text::{DAY_WORDS, Lines, date, days, factors, span};
+use super::text::{DAY_WORDS, Lines, date, days, factors};
 use super::wrongs::Wrongs;
 use super::{Options, Report, Wrong};
 use crate::door::{Board, Door, DoorGroup};
@@ -22,7 +22,7 @@ use crate::label::{Label, Put};
 use crate::level::Level;
 use crate::place::{self, Area, AreaKind, Site, USUAL_RULES, USUAL_ZONE};
 use crate::policy::objections;
-use crate::schedule::{self, CalendarDay, Schedule, Unusual};
+use crate::schedule::{self, CalendarDay, Schedule, Unusual, parse_span};
 use crate::{door, level};
 
 pub(super) enum ApplyError {
@@ -203,7 +203,7 @@ async fn put_schedules(run: &mut Run<'_>, tx: &mut Tx, entries: &[file::Schedule
     for entry in entries {
         let what = format!("schedule {}", entry.key.get_ref());
         let open = |run: &mut Run<'_>, text: &Text| {
-            let read = span(text.get_ref());
+            let read = parse_span(text.get_ref());
             if read.is_none() {
                 let why = "open: is written as 08:00-18:00".to_owned();
                 run.wrong_at(run.line(text), &what, "field", why);
@@ -349,8 +349,13 @@ pub(super) fn label(key: &Text, name: &str, latin: &str) -> Label {
 fn stop(error: DoorsError) -> Stop {
     match error {
         DoorsError::Database(error) => Stop::Database(error),
-        DoorsError::Unknown(_) | DoorsError::Field { .. } | DoorsError::InUse(_) => {
-            Stop::Database(sqlx::Error::Decode(error.to_string().into()))
-        }
+        DoorsError::Unknown(_)
+        | DoorsError::Field { .. }
+        | DoorsError::Taken { .. }
+        | DoorsError::Stale(_)
+        | DoorsError::InUse(_)
+        | DoorsError::Used { .. }
+        | DoorsError::Unfit(_)
+        | DoorsError::People(_) => Stop::Database(sqlx::Error::Decode(error.to_string().into())),
     }
 }

@@ -78,11 +78,17 @@ pub(super) trait Refusal: Sized {
 
 impl Refusal for DoorsError {
     fn words(self) -> Result<(Option<&'static str>, &'static str, String), sqlx::Error> {
-        let (code, words) = (self.code(), self.to_string());
+        let (field, code, words) = (self.at_field(), self.code(), self.to_string());
         match self {
             Self::Database(error) => Err(error),
-            Self::Field { field, .. } => Ok((Some(field), code, words)),
-            Self::Unknown(_) | Self::InUse(_) => Ok((None, code, words)),
+            Self::Unknown(_)
+            | Self::Field { .. }
+            | Self::Taken { .. }
+            | Self::Stale(_)
+            | Self::InUse(_)
+            | Self::Used { .. }
+            | Self::Unfit(_)
+            | Self::People(_) => Ok((field, code, words)),
         }
     }
 }

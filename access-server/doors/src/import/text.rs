@@ -1,8 +1,8 @@
 //! Small things written in a file: lines, dates, times of day, combinations.
 
-use domain::civil::{DAY_MINUTES, Date};
+use domain::civil::Date;
 use domain::request::Factors;
-use domain::schedule::{DayKind, Days, Span};
+use domain::schedule::{DayKind, Days};
 use domain::time::Utc;
 use jiff::civil;
 use jiff::tz::TimeZone;
@@ -76,20 +76,6 @@ pub(super) fn instant(value: &Datetime, zone: &TimeZone, end: bool) -> Option<Ut
     Some(Utc(timestamp.as_microsecond()))
 }
 
-/// `08:00-18:00`; 24:00 is the end of the day, and an end not after the beginning is on the next day.
-pub(super) fn span(text: &str) -> Option<Span> {
-    let (from, until) = text.split_once('-')?;
-    Span::new(minute(from)?, minute(until)?)
-}
-
-fn minute(text: &str) -> Option<u16> {
-    let (hour, minute) = text.trim().split_once(':')?;
-    let two = |digits: &str| (digits.len() == 2).then(|| digits.parse::<u16>().ok()).flatten();
-    let (hour, minute) = (two(hour)?, two(minute)?);
-    let of_day = hour * 60 + minute;
-    (minute < 60 && of_day <= DAY_MINUTES).then_some(of_day)
-}
-
 /// The words for days, for a message.
 pub(super) const DAY_WORDS: &str =
     "every, workdays, monday … sunday, public-holiday, working-weekend, site-day";
@@ -157,16 +143,6 @@ mod tests {
         assert_eq!(lines.of_field(2, "name"), 4);
         assert_eq!(lines.of_field(2, "held"), 5);
         assert_eq!(lines.of_field(2, "kind"), 2, "it is another table's");
-    }
-
-    #[test]
-    fn spans_are_read_overnight_and_to_the_end_of_the_day() {
-        assert_eq!(span("08:00-18:00"), Span::new(480, 1080));
-        assert_eq!(span("22:00-06:00"), Span::new(1320, 360));
-        assert_eq!(span("00:00-24:00"), Some(Span::ALL_DAY));
-        for bad in ["8:00-18:00", "08:00", "08:60-09:00", "24:00-08:00", "25:00-26:00", "a-b"] {
-            assert_eq!(span(bad), None, "{bad}");
-        }
     }
 
     #[test]

@@ -10,7 +10,7 @@ use serde_json::json;
 use sqlx::pool::PoolConnection;
 use sqlx::{Any, AnyConnection, Connection, Transaction};
 
-use super::compile::{compile, narrow, without_people};
+use super::compile::{compile, compile_site, narrow, without_people};
 use super::store::{self, Rows, difference, in_force, scoped};
 use uplink::sync::policy::assemble;
 use uplink::sync::{CHUNK_ROOM, Change};
@@ -195,8 +195,19 @@ async fn attempt(kit: &Kit, by: Option<OperatorId>) -> Result<Option<Published>,
 /// What would stand against putting in force what this transaction leaves behind; nothing while there is no site.
 pub(crate) async fn objections(tx: &mut Tx) -> Result<Vec<String>, sqlx::Error> {
     let now = Utc(tx.now());
-    let checked = compile(tx, PolicyVersion(1), now).await;
-    match checked.and_then(|parts| check(&parts, &scoped(&parts))) {
+    let compiled = compile(tx, PolicyVersion(1), now).await;
+    objections_to(compiled)
+}
+
+/// The same where neither people nor what they carry was changed: they are many, and not looked at.
+pub(crate) async fn objections_to_site(tx: &mut Tx) -> Result<Vec<String>, sqlx::Error> {
+    let now = Utc(tx.now());
+    let compiled = compile_site(tx, PolicyVersion(1), now).await;
+    objections_to(compiled)
+}
+
+fn objections_to(compiled: Result<PolicyParts, PublishError>) -> Result<Vec<String>, sqlx::Error> {
+    match compiled.and_then(|parts| check(&parts, &scoped(&parts))) {
         Ok(()) | Err(PublishError::NoSite) => Ok(Vec::new()),
         Err(PublishError::Faulty(faults)) => Ok(faults.0.iter().map(ToString::to_string).collect()),
         Err(

@@ -1,6 +1,7 @@
 //! Doors and the policy on both engines.
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on says where")]
 
+mod edit;
 mod import;
 mod policy;
 mod rights;
