@@ -276,11 +276,25 @@ class Camera:
                 sources = list(self.sources)
             data, shape = self.frame(picture), Gst.Caps.from_string(caps(picture, self.options.fps))
             utc, mono = time.time_ns() // 1000, time.monotonic_ns() // 1000
-            for source in sources:
-                source.set_property("caps", shape)
-                source.emit("push-buffer", Gst.Buffer.new_wrapped(data))
+            viewers = sum(push(source, shape, data) for source in sources)
             if report is not None:
-                say({**report, "utc_us": utc, "mono_us": mono, "viewers": len(sources)})
+                say({**report, "utc_us": utc, "mono_us": mono, "viewers": viewers})
+
+
+def push(source, shape, data):
+    """A frame into a pipeline that runs; whether it did.
+
+    One that does not run yet has no time of its own: the time of a frame pushed into it is the clock's, hours ahead, and
+    the server's sink waits for that time with all that come after.
+    """
+    _, state, _ = source.get_state(0)
+    if state != Gst.State.PLAYING:
+        return False
+    frame = Gst.Buffer.new_wrapped(data)
+    frame.pts = source.get_current_running_time()
+    source.set_property("caps", shape)
+    source.emit("push-buffer", frame)
+    return True
 
 
 def caps(picture, fps):
@@ -347,7 +361,7 @@ def main():
     camera = Camera(stage, options)
     factory = GstRtspServer.RTSPMediaFactory()
     factory.set_launch(
-        "( appsrc name=src is-live=true format=time do-timestamp=true block=false max-buffers=2 leaky-type=downstream "
+        "( appsrc name=src is-live=true format=time block=false max-buffers=2 leaky-type=downstream "
         f"caps={caps(stage.scene, options.fps)} ! videoconvert ! video/x-raw,format=I420 "
         f"! x264enc name=encoder tune=zerolatency speed-preset=ultrafast key-int-max={options.fps} bitrate=4000 threads=1 "
         "! video/x-h264,stream-format=byte-stream ! rtph264pay name=pay0 pt=96 config-interval=-1 )"
