@@ -4,6 +4,7 @@ mod audit;
 mod bench;
 mod fetch;
 mod machine;
+mod package;
 mod run;
 mod stock;
 mod tests;
@@ -54,6 +55,15 @@ enum What {
         #[arg(long)]
         yes: bool,
     },
+    /// Make the Debian packages of server, controller and vision.
+    Package {
+        /// Take the programs from this folder instead of building them.
+        #[arg(long, value_name = "FOLDER")]
+        programs: Option<std::path::PathBuf>,
+        /// Where to make them.
+        #[arg(long, value_name = "FOLDER", default_value = "target/packages")]
+        out: std::path::PathBuf,
+    },
     /// Hold what others' code we use against `deny.toml`: licences, bans, registries.
     Audit {
         /// Ask for known vulnerabilities too; their database is fetched from the network.
@@ -97,6 +107,7 @@ fn carry_out(what: What) -> Result<ExitCode> {
             set_up(yes)?;
             tests::soak()?;
         }
+        What::Package { programs, out } => package::every(programs.as_deref(), &run::root().join(out))?,
         What::Audit { advisories } => audit::every(advisories)?,
         What::Bench(options) => return bench::run(&options),
     }
