@@ -1,4 +1,4 @@
-//! `gatehouse-controller --config FILE [install DEVICE | outbox]`
+//! `gatehouse-controller --config FILE [install DEVICE | outbox | check]`
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -8,6 +8,7 @@ use anyhow::Context;
 use clap::{Parser, Subcommand};
 use gateway::install::{LONGEST_WINDOW, install};
 use gateway::outbox::Reader;
+use gateway::tls::Identity;
 use tracing_subscriber::EnvFilter;
 
 /// The controller: buses, reader link, decisions, durable outbox.
@@ -34,6 +35,8 @@ enum Instead {
     },
     /// Prints how many events were numbered and acknowledged, as JSON.
     Outbox,
+    /// Reads the configuration and what it names, and says the first thing that is wrong.
+    Check,
 }
 
 fn main() -> ExitCode {
@@ -66,6 +69,10 @@ fn start(arguments: &Arguments) -> anyhow::Result<()> {
             installed.map(|()| println!("{device} answers under its own key")).map_err(anyhow::Error::from)
         }
         Some(Instead::Outbox) => runtime.block_on(print_outbox(&config)),
+        Some(Instead::Check) => Identity::read(&config.tls, &config.name)
+            .and_then(|identity| identity.client().and(identity.server()))
+            .map(|_| println!("{}: nothing is wrong", arguments.config.display()))
+            .map_err(anyhow::Error::from),
     };
     // Buses and links hold nothing that is worth waiting for.
     runtime.shutdown_background();

@@ -24,6 +24,7 @@ use uplink::sync::Chunk;
 use crate::bus::{self, BusPlan, DEVICES_MAX, FromBus, ToBus};
 use crate::config::Config;
 use crate::mqtt::{self, FromCentre, ToCentre};
+use crate::notify::Watchdog;
 use crate::outbox::{Job, Levels, Options, OutboxError, Reader, Writer, Written};
 use crate::policy_store::{PolicyStore, StoreError, Taken};
 use crate::private;
@@ -209,7 +210,9 @@ struct Process {
 
 impl Process {
     async fn serve(&mut self, mut sources: Sources, stop: &mut (Signal, Signal)) -> Sources {
+        let mut watchdog = Watchdog::ready();
         loop {
+            watchdog.turned();
             let wake = self.wake();
             tokio::select! {
                 biased;

@@ -330,11 +330,15 @@ impl fmt::Debug for RtspAddress {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeSet;
+
+    use toml::{Table, Value};
+
     use super::*;
 
     #[test]
     fn the_example_is_right_and_shows_what_holds_anyway() {
-        let text = include_str!("../vision.example.toml");
+        let text = include_str!("../../../deploy/configuration/vision.toml");
         let example = Config::parse(text).expect("a good example");
         let bare: String = text.split("[recognition]").next().expect("what comes before").to_owned();
         let bare = Config::parse(&bare).expect("the rest may be left out");
@@ -343,6 +347,50 @@ mod tests {
             (example.quality, example.enrolment, example.watch),
             (bare.quality, bare.enrolment, bare.watch)
         );
+    }
+
+    /// A key that the process knows is named when it is shown one that it does not know.
+    fn keys(page: &Table, at: &[String]) -> BTreeSet<String> {
+        let mut page = page.clone();
+        let mut table = &mut page;
+        for key in at {
+            table = match table.get_mut(key).expect("it was walked to") {
+                Value::Array(list) => list[0].as_table_mut().expect("it was walked to"),
+                other => other.as_table_mut().expect("it was walked to"),
+            };
+        }
+        table.insert("_".to_owned(), Value::Integer(1));
+        let page = toml::to_string(&page).expect("it was a page before");
+        let (_, said) = Config::parse(&page).expect_err("the key is unknown");
+        let (_, expected) =
+            said.split_once("unknown field `_`, expected ").unwrap_or_else(|| panic!("{said}"));
+        expected.split('`').skip(1).step_by(2).map(str::to_owned).collect()
+    }
+
+    fn walk(table: &Table, at: &[String], each: &mut impl FnMut(&[String], &Table)) {
+        each(at, table);
+        for (key, value) in table {
+            let below = [at, std::slice::from_ref(key)].concat();
+            let first = value.as_array().and_then(|list| list.first()).unwrap_or(value);
+            if let Some(table) = first.as_table() {
+                walk(table, &below, each);
+            }
+        }
+    }
+
+    #[test]
+    fn every_key_stands_in_the_example_and_no_other() {
+        let text = include_str!("../../../deploy/configuration/vision.toml");
+        let told_of = |line: &str| {
+            line.strip_prefix("# ")
+                .and_then(|line| line.split_once(" = "))
+                .is_some_and(|(key, _)| !key.contains(' '))
+        };
+        let lines = text.lines().map(|line| if told_of(line) { &line[2..] } else { line });
+        let page: Table = lines.collect::<Vec<_>>().join("\n").parse().expect("a good example");
+        walk(&page, &[], &mut |at, table| {
+            assert_eq!(table.keys().cloned().collect::<BTreeSet<_>>(), keys(&page, at), "[{}]", at.join("."));
+        });
     }
 
     #[test]

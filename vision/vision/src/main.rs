@@ -1,4 +1,4 @@
-//! `gatehouse-vision --config FILE`: watches the cameras until it is told to stop.
+//! `gatehouse-vision --config FILE [--check]`: watches the cameras until it is told to stop, or only says what is wrong.
 //! `gatehouse-vision evaluate FOLDER`: says how well faces are told apart on a set of photographs.
 
 use std::path::PathBuf;
@@ -16,6 +16,9 @@ struct Arguments {
     /// The configuration file.
     #[arg(long, required = true)]
     config: Option<PathBuf>,
+    /// Read the configuration and what it names, say the first thing that is wrong, and do nothing else.
+    #[arg(long)]
+    check: bool,
     #[command(subcommand)]
     command: Option<Command>,
 }
@@ -43,6 +46,11 @@ fn main() -> ExitCode {
 fn work(arguments: Arguments) -> Result<()> {
     match (arguments.command, arguments.config) {
         (Some(Command::Evaluate(evaluate)), _) => vision::evaluate::run(&evaluate),
+        (None, Some(config)) if arguments.check => {
+            vision::run::check(&Config::read(&config)?)?;
+            println!("{}: nothing is wrong", config.display());
+            Ok(())
+        }
         (None, Some(config)) => vision::run::run(Config::read(&config)?),
         (None, None) => unreachable!("clap demands one of the two"),
     }

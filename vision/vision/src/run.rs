@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::net::TcpListener;
+use std::path::Path;
 use std::sync::{Arc, Mutex, mpsc};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -16,6 +17,7 @@ use crate::config::{Config, Controller};
 use crate::frames::Newest;
 use crate::link::{self, Outgoing};
 use crate::look::Networks;
+use crate::notify::Watchdog;
 use crate::pipeline::{Pipeline, Pool};
 use crate::replica::{Held, Replica, RestError, Vault};
 use crate::service::Service;
@@ -149,6 +151,19 @@ fn wake(config: &Config) -> Result<(Arc<Vault>, Held)> {
     Ok((Arc::new(vault), held))
 }
 
+/// Reads what the configuration names: certificates, models (by their SHA-256) and the gallery's folder. No camera is opened.
+///
+/// # Errors
+/// The first thing that is wrong, in one sentence.
+pub fn check(config: &Config) -> Result<()> {
+    rustls::crypto::ring::default_provider().install_default().ok();
+    tls::client(&config.tls)?;
+    Networks::load(&config.models, config.recognition.detect_size)?;
+    let folder = config.gallery.file.parent().unwrap_or(Path::new("."));
+    anyhow::ensure!(folder.is_dir(), "gallery.file: {} is no folder", folder.display());
+    Ok(())
+}
+
 /// One camera of several may be away; a process none of whose cameras gives a picture has nothing to do.
 fn await_first_pictures(captures: &[Arc<Capture>]) -> Result<()> {
     let until = Instant::now() + FIRST_PICTURE;
@@ -172,7 +187,9 @@ async fn stop(breaks: mpsc::Receiver<anyhow::Error>) -> Result<()> {
     let mut terminate = signal(SignalKind::terminate())?;
     let mut interrupt = signal(SignalKind::interrupt())?;
     let mut look = tokio::time::interval(Duration::from_millis(500));
+    let mut watchdog = Watchdog::ready();
     loop {
+        watchdog.turned();
         tokio::select! {
             _ = terminate.recv() => return Ok(()),
             _ = interrupt.recv() => return Ok(()),
