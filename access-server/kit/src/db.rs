@@ -4,7 +4,9 @@
 //! `TEXT`, `BLOB` and `REAL`; truth is an `INTEGER` 0 or 1; a `SUM` is cast to `BIGINT`. Reading goes through a pool,
 //! writing through **one** connection: what is journaled first is committed first and told first.
 
+pub mod content;
 mod fault;
+mod fence;
 mod migrate;
 mod statements;
 
@@ -13,14 +15,16 @@ use std::path::Path;
 use std::pin::pin;
 use std::str::FromStr;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Once};
+use std::sync::{Arc, Once, OnceLock};
 use std::time::Duration;
 
 pub use fault::Fault;
+pub(crate) use fence::Fence;
 pub use migrate::{MigrateError, Migration};
+use ring::rand::{SecureRandom, SystemRandom};
 use sqlx::any::{AnyConnectOptions, AnyPoolOptions};
 use sqlx::postgres::{PgConnectOptions, PgSslMode};
-use sqlx::{AnyPool, Connection, Executor};
+use sqlx::{AnyPool, AssertSqlSafe, Connection, Executor};
 use tokio::sync::{Mutex, OwnedMutexGuard};
 use tokio::time::timeout;
 
@@ -57,6 +61,12 @@ pub struct Db {
     turn: Arc<Mutex<()>>,
     /// Whether the writer's connection is closed instead of used again.
     distrusted: Arc<AtomicBool>,
+    /// One connection that waits behind nobody: for the lease alone.
+    pulse: AnyPool,
+    /// What PostgreSQL knows this program's connections by.
+    instance: Arc<str>,
+    /// Without a lease anybody may write.
+    fence: Arc<OnceLock<Fence>>,
 }
 
 /// The writer's turn, and a transaction begun in it.
@@ -82,9 +92,34 @@ pub enum OpenError {
         /// The machine.
         host: String,
     },
+    /// PostgreSQL was not reached, or refused.
+    #[error("the database {name} at {host} {}", advice(.source))]
+    Refused {
+        /// Its name there.
+        name: String,
+        /// The machine or socket, with the port.
+        host: String,
+        /// Why.
+        source: sqlx::Error,
+    },
     /// The engine refused or was not there.
     #[error("the database could not be opened")]
     Engine(#[source] sqlx::Error),
+}
+
+/// What is to be done about a refusal, by its kind (PostgreSQL 15, appendix A).
+fn advice(error: &sqlx::Error) -> &'static str {
+    let code = error.as_database_error().and_then(|error| error.code().map(std::borrow::Cow::into_owned));
+    match code.as_deref() {
+        Some("3D000") => "is not there: make it with `createdb`",
+        Some("28P01" | "28000") => {
+            "lets this user not in: the address and `pg_hba.conf` say who may come, and how"
+        }
+        Some("53300") => "has no connection free: raise `max_connections`",
+        Some("57P03") => "is only just starting, or stopping",
+        Some(_) => "refuses",
+        None => "is not reached: does PostgreSQL run, and listen there?",
+    }
 }
 
 impl Db {
@@ -102,8 +137,13 @@ impl Db {
             create_private(address)?;
         }
         let options = AnyConnectOptions::from_str(address).map_err(OpenError::Engine)?;
+        if engine == Engine::Postgres {
+            // A pool would go on trying and then say no more than that its time was over.
+            greet(address, &options).await?;
+        }
         let distrusted = Arc::new(AtomicBool::new(false));
-        let readers = pool(engine, READERS, "PRAGMA query_only = ON")
+        let instance = instance();
+        let readers = pool(engine, READERS, "PRAGMA query_only = ON", &instance)
             .before_acquire(|connection, _| Box::pin(std::future::ready(Ok(!connection.is_in_transaction()))))
             .after_release(|connection, _| {
                 // Its reader may have given up waiting for an answer.
@@ -118,6 +158,7 @@ impl Db {
             1,
             "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA cache_size = -32768; \
              PRAGMA secure_delete = ON;",
+            &instance,
         )
         // A full disk makes SQLite end a transaction by itself: the connection then believes in one that is not there.
         .before_acquire(move |connection, _| {
@@ -128,10 +169,12 @@ impl Db {
             let good = !on_release.swap(false, Ordering::SeqCst);
             Box::pin(std::future::ready(Ok(good)))
         })
-        .connect_with(options)
+        .connect_with(options.clone())
         .await
         .map_err(OpenError::Engine)?;
-        Ok(Self { engine, readers, writer, turn: Arc::new(Mutex::new(())), distrusted })
+        let pulse = pool(engine, 1, "PRAGMA query_only = ON", &instance).connect_lazy_with(options);
+        let (turn, fence) = (Arc::new(Mutex::new(())), Arc::default());
+        Ok(Self { engine, readers, writer, turn, distrusted, pulse, instance, fence })
     }
 
     /// Which engine this is.
@@ -164,7 +207,28 @@ impl Db {
             Engine::Sqlite => "BEGIN IMMEDIATE",
             Engine::Postgres => "BEGIN",
         };
-        Ok((turn, self.patiently(TURN, self.writer.begin_with(begin)).await?))
+        let begun = async {
+            let mut tx = self.writer.begin_with(begin).await?;
+            if let Some(fence) = self.fence.get() {
+                fence.check(&mut tx).await?;
+            }
+            Ok(tx)
+        };
+        Ok((turn, self.patiently(TURN, begun).await?))
+    }
+
+    /// From here on nothing is written once somebody else holds the lease.
+    pub(crate) fn fence(&self, fence: Fence) {
+        // A program holds one lease in its life: who loses it ends.
+        let _ = self.fence.set(fence);
+    }
+
+    pub(crate) fn pulse(&self) -> &AnyPool {
+        &self.pulse
+    }
+
+    pub(crate) fn instance(&self) -> &str {
+        &self.instance
     }
 
     /// Does work on the writer's connection for no longer than this. One that does not answer by then is closed: the
@@ -196,12 +260,19 @@ impl Db {
 
     /// Closes every connection; SQLite's log is folded into its file.
     pub async fn close(&self) {
+        self.pulse.close().await;
         self.readers.close().await;
         self.writer.close().await;
     }
 }
 
-fn pool(engine: Engine, connections: u32, pragmas: &'static str) -> AnyPoolOptions {
+fn instance() -> Arc<str> {
+    let mut id = [0; 8];
+    SystemRandom::new().fill(&mut id).expect("the system's random source works");
+    format!("gatehouse-{}", crate::journal::hex(&id)).into()
+}
+
+fn pool(engine: Engine, connections: u32, pragmas: &'static str, instance: &str) -> AnyPoolOptions {
     let options = AnyPoolOptions::new().max_connections(connections).acquire_timeout(ACQUIRE);
     match engine {
         Engine::Sqlite => options.after_connect(move |connection, _| {
@@ -213,9 +284,13 @@ fn pool(engine: Engine, connections: u32, pragmas: &'static str) -> AnyPoolOptio
                 Ok(())
             })
         }),
-        Engine::Postgres => options.after_connect(|connection, _| {
-            Box::pin(async move { connection.execute(sqlx::raw_sql(SETTINGS)).await.map(drop) })
-        }),
+        Engine::Postgres => {
+            let settings: Arc<str> = format!("{SETTINGS} SET application_name = '{instance}';").into();
+            options.after_connect(move |connection, _| {
+                let settings = AssertSqlSafe(Arc::clone(&settings));
+                Box::pin(async move { connection.execute(sqlx::raw_sql(settings)).await.map(drop) })
+            })
+        }
     }
 }
 
@@ -247,6 +322,24 @@ fn unheard(address: &str) -> Result<Engine, OpenError> {
         return Ok(Engine::Postgres);
     }
     Err(OpenError::Listened { host: host.to_owned() })
+}
+
+/// Connects once, and says what is in the way.
+async fn greet(address: &str, options: &AnyConnectOptions) -> Result<(), OpenError> {
+    let greeted = timeout(ACQUIRE, sqlx::AnyConnection::connect_with(options)).await;
+    let error = match greeted.unwrap_or_else(|_| Err(no_answer())) {
+        Ok(connection) => {
+            let _ = timeout(ANSWER, connection.close()).await;
+            return Ok(());
+        }
+        Err(error) => error,
+    };
+    let options = PgConnectOptions::from_str(address).map_err(OpenError::Engine)?;
+    let host =
+        options.get_socket().map_or_else(|| options.get_host().to_owned(), |it| it.display().to_string());
+    let host = format!("{host}, port {}", options.get_port());
+    let name = options.get_database().unwrap_or_else(|| options.get_username()).to_owned();
+    Err(OpenError::Refused { name, host, source: error })
 }
 
 /// Makes an absent SQLite file readable by its owner alone (its log takes the same mode); one that is there is taken from

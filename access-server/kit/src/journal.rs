@@ -5,13 +5,15 @@
 
 mod append;
 mod checkpoint;
+mod follow;
 mod read;
 mod record;
 mod verify;
 
 pub(crate) use append::{Chain, Mark, Placed};
 pub use checkpoint::{Checkpoint, CheckpointLog};
-pub(crate) use checkpoint::{Signer, hex};
+pub(crate) use checkpoint::{Signer, hex, unhex};
+pub use follow::{FollowError, follow};
 pub use read::{UNREADABLE, events_after, events_before, newest, place_at, urgent_before};
 pub use record::{NewEvent, StoredEvent, Stream};
 pub use verify::{Finding, Report, VerifyError, verify};
@@ -31,6 +33,7 @@ pub(crate) fn statements() -> impl Iterator<Item = &'static (&'static str, &'sta
     append::STATEMENTS
         .iter()
         .chain(crate::ingest::STATEMENTS)
+        .chain(follow::STATEMENTS)
         .chain(read::STATEMENTS)
         .chain(verify::STATEMENTS)
 }

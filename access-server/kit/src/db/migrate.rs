@@ -6,7 +6,7 @@
 use std::collections::HashMap;
 
 use ring::digest::{SHA256, digest};
-use sqlx::{AssertSqlSafe, Executor};
+use sqlx::{AnyConnection, AssertSqlSafe, Executor};
 
 use super::{Db, Engine};
 use crate::clock::Micros;
@@ -74,61 +74,72 @@ const REGISTER: &str = "CREATE TABLE IF NOT EXISTS migration (
     PRIMARY KEY (slice, number)
 ) STRICT";
 
+/// For PostgreSQL: one process at a time changes the schema; SQLite's transactions of writers are alone anyway.
+const ALONE: &str = "SET LOCAL statement_timeout = 0; SET LOCAL lock_timeout = '60s'; \
+    LOCK TABLE migration IN SHARE ROW EXCLUSIVE MODE;";
+
 impl Db {
-    /// Applies what is missing, in the order given, each step in its own transaction.
-    /// Returns how many were applied.
+    /// Applies what is missing, in the order given: all of it in one transaction, so that whatever ends the process
+    /// meanwhile leaves the old schema or the new one. Returns how many steps were applied.
     ///
     /// # Errors
-    /// When a step fails (it leaves no trace), or the database does not belong to this program's history.
+    /// When a step fails (nothing leaves a trace), or the database does not belong to this program's history.
     pub async fn migrate(&self, steps: &[Migration], now: Micros) -> Result<usize, MigrateError> {
         in_order(steps)?;
         let (_turn, mut tx) = self.begin().await?;
         tx.execute(AssertSqlSafe(self.words(REGISTER))).await?;
         tx.commit().await?;
         drop(_turn);
-        let applied = self.applied().await?;
-        let known: HashMap<(&str, i64), &Migration> =
-            steps.iter().map(|step| ((step.slice, i64::from(step.number)), step)).collect();
-        for ((slice, number), was) in &applied {
-            let step = known
-                .get(&(slice.as_str(), *number))
-                .ok_or_else(|| MigrateError::Newer { slice: slice.clone(), number: *number })?;
-            if digest(&SHA256, step.sql.as_bytes()).as_ref() != was.as_slice() {
-                return Err(MigrateError::Edited { slice: slice.clone(), number: step.number });
-            }
+        if missing(steps, &applied(&mut *self.read().acquire().await?).await?)?.is_empty() {
+            return Ok(0);
         }
-        let mut count = 0;
-        for step in steps {
-            if !applied.contains_key(&(step.slice.to_owned(), i64::from(step.number))) {
-                self.apply(step, now).await?;
-                count += 1;
-            }
-        }
-        Ok(count)
-    }
-
-    async fn applied(&self) -> Result<HashMap<(String, i64), Vec<u8>>, sqlx::Error> {
-        let rows: Vec<(String, i64, Vec<u8>)> =
-            sqlx::query_as("SELECT slice, number, digest FROM migration").fetch_all(self.read()).await?;
-        Ok(rows.into_iter().map(|(slice, number, digest)| ((slice, number), digest)).collect())
-    }
-
-    async fn apply(&self, step: &Migration, now: Micros) -> Result<(), MigrateError> {
-        let failed = |source| MigrateError::Statement { slice: step.slice, number: step.number, source };
         let (_turn, mut tx) = self.begin().await?;
         if self.engine() == Engine::Postgres {
-            // A step may have a large table to go through.
-            tx.execute("SET LOCAL statement_timeout = 0").await?;
+            // A step may have a large table to go through; and another process may be at it already.
+            tx.execute(sqlx::raw_sql(ALONE)).await?;
         }
-        tx.execute(sqlx::raw_sql(AssertSqlSafe(self.words(step.sql)))).await.map_err(failed)?;
+        let missing = missing(steps, &applied(&mut tx).await?)?;
+        for step in &missing {
+            self.apply(step, &mut tx, now).await?;
+        }
+        let last = missing.last().copied();
+        tx.commit().await.map_err(|source| match last {
+            Some(Migration { slice, number, .. }) => {
+                MigrateError::Statement { slice, number: *number, source }
+            }
+            None => MigrateError::Register(source),
+        })?;
+        Ok(missing.len())
+    }
+
+    /// How many steps [`Self::migrate`] would apply. Changes nothing.
+    ///
+    /// # Errors
+    /// When the database does not belong to this program's history.
+    pub async fn pending(&self, steps: &[Migration]) -> Result<usize, MigrateError> {
+        if self.is_empty().await? {
+            return Ok(steps.len());
+        }
+        Ok(missing(steps, &applied(&mut *self.read().acquire().await?).await?)?.len())
+    }
+
+    async fn apply(
+        &self,
+        step: &Migration,
+        connection: &mut AnyConnection,
+        now: Micros,
+    ) -> Result<(), MigrateError> {
+        let failed = |source| MigrateError::Statement { slice: step.slice, number: step.number, source };
+        let statements = sqlx::raw_sql(AssertSqlSafe(self.words(step.sql)));
+        connection.execute(statements).await.map_err(failed)?;
         sqlx::query("INSERT INTO migration (slice, number, digest, applied_at) VALUES ($1, $2, $3, $4)")
             .bind(step.slice)
             .bind(i64::from(step.number))
             .bind(digest(&SHA256, step.sql.as_bytes()).as_ref().to_vec())
             .bind(now)
-            .execute(&mut *tx)
+            .execute(connection)
             .await?;
-        tx.commit().await.map_err(failed)
+        Ok(())
     }
 
     fn words(&self, sql: &str) -> String {
@@ -137,6 +148,32 @@ impl Db {
             Engine::Postgres => in_postgres_words(sql),
         }
     }
+}
+
+/// The steps that were applied, with their texts' digests.
+type Applied = HashMap<(String, i64), Vec<u8>>;
+
+async fn applied(connection: &mut AnyConnection) -> Result<Applied, sqlx::Error> {
+    let rows: Vec<(String, i64, Vec<u8>)> =
+        sqlx::query_as("SELECT slice, number, digest FROM migration").fetch_all(connection).await?;
+    Ok(rows.into_iter().map(|(slice, number, digest)| ((slice, number), digest)).collect())
+}
+
+/// The steps still to be applied, once those that were are known to be ours.
+fn missing<'s>(steps: &'s [Migration], applied: &Applied) -> Result<Vec<&'s Migration>, MigrateError> {
+    let known: HashMap<(&str, i64), &Migration> =
+        steps.iter().map(|step| ((step.slice, i64::from(step.number)), step)).collect();
+    for ((slice, number), was) in applied {
+        let step = known
+            .get(&(slice.as_str(), *number))
+            .ok_or_else(|| MigrateError::Newer { slice: slice.clone(), number: *number })?;
+        if digest(&SHA256, step.sql.as_bytes()).as_ref() != was.as_slice() {
+            return Err(MigrateError::Edited { slice: slice.clone(), number: step.number });
+        }
+    }
+    let is_missing =
+        |step: &&Migration| !applied.contains_key(&(step.slice.to_owned(), i64::from(step.number)));
+    Ok(steps.iter().filter(is_missing).collect())
 }
 
 fn in_order(steps: &[Migration]) -> Result<(), MigrateError> {
