@@ -98,6 +98,15 @@ impl Config {
     /// # Errors
     /// Names the file, the line and the key of the first thing wrong.
     pub fn read(path: &Path) -> Result<Self, ConfigError> {
+        let (config, faults) = Self::read_whole(path)?;
+        faults.into_iter().next().map_or(Ok(config), Err)
+    }
+
+    /// Reads a file, with everything that is wrong with what it says.
+    ///
+    /// # Errors
+    /// When it cannot be read as a configuration at all: then with the first thing wrong.
+    pub fn read_whole(path: &Path) -> Result<(Self, Vec<ConfigError>), ConfigError> {
         let text = std::fs::read_to_string(path)
             .map_err(|source| ConfigError::Read { path: path.to_owned(), source })?;
         let form = |span: Range<usize>, message: String| ConfigError::Form {
@@ -108,11 +117,12 @@ impl Config {
         let mut config: Self = toml::from_str(&text)
             .map_err(|error| form(error.span().unwrap_or(0..0), error.message().replace('\n', " ")))?;
         config.resolve(path.parent().unwrap_or(Path::new(".")));
-        config.check().map_err(|(span, message)| form(span, message))?;
+        let mut faults: Vec<_> =
+            config.faults().into_iter().map(|(span, message)| form(span, message)).collect();
         if is_open(path) {
-            return Err(ConfigError::Open(path.to_owned()));
+            faults.push(ConfigError::Open(path.to_owned()));
         }
-        Ok(config)
+        Ok((config, faults))
     }
 
     /// Makes relative paths relative to the file.
@@ -135,14 +145,15 @@ impl Config {
         }
     }
 
-    fn check(&self) -> Result<(), (Range<usize>, String)> {
+    fn faults(&self) -> Vec<(Range<usize>, String)> {
+        let mut faults = Vec::new();
         if let Err(error) = kit::db::engine_of(self.database.get_ref()) {
-            return Err((self.database.span(), format!("database: {error}")));
+            faults.push((self.database.span(), format!("database: {error}")));
         }
-        if !self.keys.get_ref().is_dir() {
-            let message =
-                format!("keys: no such directory: {} (made by `init`)", self.keys.get_ref().display());
-            return Err((self.keys.span(), message));
+        let keys = self.keys.get_ref();
+        if !keys.is_dir() {
+            let message = format!("keys: no such directory: {} (made by `init`)", keys.display());
+            faults.push((self.keys.span(), message));
         }
         for (key, path, mode) in [
             ("keys", &self.keys, "0700"),
@@ -151,10 +162,8 @@ impl Config {
         ] {
             if is_open(path.get_ref()) {
                 let file = path.get_ref().display();
-                return Err((
-                    path.span(),
-                    format!("{key}: {file} may be read by others: its mode must be {mode}"),
-                ));
+                let message = format!("{key}: {file} may be read by others: its mode must be {mode}");
+                faults.push((path.span(), message));
             }
         }
         for (key, path) in [
@@ -165,15 +174,15 @@ impl Config {
             ("mqtt.key", &self.mqtt.key),
         ] {
             if !path.get_ref().is_file() {
-                return Err((path.span(), format!("{key}: no such file: {}", path.get_ref().display())));
+                faults.push((path.span(), format!("{key}: no such file: {}", path.get_ref().display())));
             }
         }
         if !is_host(self.mqtt.host.get_ref()) {
-            return Err((self.mqtt.host.span(), "mqtt.host: neither a name nor an address".to_owned()));
+            faults.push((self.mqtt.host.span(), "mqtt.host: neither a name nor an address".to_owned()));
         }
         if *self.mqtt.port.get_ref() == 0 {
-            return Err((self.mqtt.port.span(), "mqtt.port: between 1 and 65535".to_owned()));
+            faults.push((self.mqtt.port.span(), "mqtt.port: between 1 and 65535".to_owned()));
         }
-        Ok(())
+        faults
     }
 }

@@ -1,13 +1,14 @@
 //! `gatehouse-server`: the access server and what an administrator does on its command line.
 
+mod arguments;
+
 use std::io::{IsTerminal as _, Write as _};
-use std::net::SocketAddr;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::ExitCode;
 use std::time::Duration;
 
 use anyhow::{Context, anyhow, bail};
-use clap::{Parser, Subcommand};
+use clap::Parser as _;
 use doors::import::{Options, Photos};
 use kit::auth::{self, OperatorError, Role};
 use kit::journal::{CheckpointLog, events_after, verify};
@@ -15,147 +16,28 @@ use kit::pki::{Authority, Holder, is_host};
 use kit::{Clock, Db};
 use serde::Serialize;
 use serde_json::value::RawValue;
+use server::backup::{self, Wanted};
 use server::config::Config;
-use server::serve;
 use server::set_up::{NewSite, init};
 use server::slices::{self, InForce};
+use server::{check, private, serve};
 use tracing_subscriber::EnvFilter;
 
-/// The access server of a Gatehouse site.
-#[derive(Parser)]
-#[command(version)]
-struct Arguments {
-    #[command(subcommand)]
-    command: Command,
-}
-
-#[derive(Subcommand)]
-enum Command {
-    /// Sets up a new site: keys, certificates, configuration, database, first administrator.
-    Init {
-        /// The directory to make it in.
-        #[arg(long)]
-        directory: PathBuf,
-        /// A name or address of this machine, for its certificates (again for each).
-        #[arg(long = "host", default_values_t = ["localhost".to_owned(), "127.0.0.1".to_owned(), "::1".to_owned()])]
-        hosts: Vec<String>,
-        /// `sqlite:FILE` or `postgres://user@host/name`.
-        #[arg(long, default_value = "sqlite:site.db")]
-        database: String,
-        /// Where browsers are listened for.
-        #[arg(long, default_value = "[::]:8443")]
-        listen: SocketAddr,
-        /// The message broker.
-        #[arg(long, default_value = "localhost:8883")]
-        broker: String,
-        /// The service that turns photographs into templates, as `vision-1@127.0.0.1:9443`.
-        #[arg(long)]
-        embed: Option<String>,
-    },
-    /// Serves until told to stop.
-    Serve {
-        /// The configuration.
-        #[arg(long)]
-        config: PathBuf,
-    },
-    /// Walks the whole journal and names the first thing that is not as it was written (exit code 2), and says what the
-    /// checkpoint log lacks (exit code 3 when that is its beginning).
-    Verify {
-        /// The configuration.
-        #[arg(long)]
-        config: PathBuf,
-    },
-    /// Imports a site's people, doors and rules from a file: all of it, or nothing.
-    Import {
-        /// The file.
-        file: PathBuf,
-        /// The configuration.
-        #[arg(long)]
-        config: PathBuf,
-        /// Say what would be done, and do nothing.
-        #[arg(long)]
-        dry_run: bool,
-        /// The folder that the photographs are in; the file's own if not given.
-        #[arg(long, conflicts_with = "without_photographs")]
-        photographs: Option<PathBuf>,
-        /// Import people without the photographs that the file names.
-        #[arg(long)]
-        without_photographs: bool,
-    },
-    /// Prints the journal's records, one line of JSON each.
-    Journal {
-        /// The configuration.
-        #[arg(long)]
-        config: PathBuf,
-        /// Only records after this place.
-        #[arg(long, default_value_t = 0)]
-        after: u64,
-    },
-    /// Brings the database's schema up to date and stops.
-    Migrate {
-        /// The configuration.
-        #[arg(long)]
-        config: PathBuf,
-    },
-    /// Certificates.
-    #[command(subcommand)]
-    Pki(Pki),
-    /// Operators.
-    #[command(subcommand)]
-    Operator(Operators),
-}
-
-#[derive(Subcommand)]
-enum Pki {
-    /// Issues a certificate and its key: NAME.pem and NAME.key.
-    Issue {
-        /// `controller-<id>`, `vision-<id>`, `broker`, `server` or `web`.
-        name: String,
-        /// The directory with the authority, as `init` made it.
-        #[arg(long)]
-        directory: PathBuf,
-        /// Where to write; the same directory if not given.
-        #[arg(long)]
-        out: Option<PathBuf>,
-        /// A name or address it is good for besides its own name (again for each).
-        #[arg(long = "host")]
-        hosts: Vec<String>,
-    },
-}
-
-#[derive(Subcommand)]
-enum Operators {
-    /// Adds an operator and prints a first password, once.
-    Add {
-        /// The configuration.
-        #[arg(long)]
-        config: PathBuf,
-        /// The login name.
-        name: String,
-        /// `viewer`, `guard`, `operator`, `manager` or `administrator`.
-        #[arg(long, default_value = "viewer")]
-        role: String,
-    },
-    /// Gives an operator a new first password and prints it, once.
-    Reset {
-        /// The configuration.
-        #[arg(long)]
-        config: PathBuf,
-        /// The login name.
-        name: String,
-    },
-}
+use self::arguments::{Arguments, Command, Operators, Pki};
 
 #[tokio::main]
 async fn main() -> ExitCode {
-    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info"));
+    let command = Arguments::parse().command;
+    // A server's log is its account; a command says its own words, and of others' only what is wrong.
+    let usual = if matches!(command, Command::Serve { .. }) { "info" } else { "warn,sqlx=error" };
+    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new(usual));
     tracing_subscriber::fmt()
         .with_env_filter(filter)
         .with_ansi(std::io::stderr().is_terminal())
         .with_writer(std::io::stderr)
         .init();
     rustls::crypto::ring::default_provider().install_default().expect("nothing else was installed before");
-    match run(Arguments::parse().command).await {
+    match run(command).await {
         Ok(code) => code,
         Err(error) => {
             eprintln!("gatehouse-server: {error:#}");
@@ -188,6 +70,28 @@ async fn run(command: Command) -> anyhow::Result<ExitCode> {
             import(&file, folder, &Config::read(&config)?, dry_run, without_photographs).await?;
         }
         Command::Journal { config, after } => print_journal(&Config::read(&config)?, after).await?,
+        Command::Check { config } => {
+            let report = check::every(&config).await;
+            print!("{report}");
+            return Ok(if report.is_well() { ExitCode::SUCCESS } else { ExitCode::FAILURE });
+        }
+        Command::Backup { config, to, keys, passphrase_file } => {
+            let passphrase = if keys { read_passphrase(passphrase_file.as_deref())? } else { None };
+            let saved = backup::save(&config, &to, passphrase.as_deref()).await?;
+            println!("saved to {}: {} bytes", saved.path.display(), saved.bytes);
+            println!("{} rows, the journal up to record {}", saved.rows, saved.record);
+            if !keys {
+                println!(
+                    "without the secret keys: a site cannot be served without them; keep them elsewhere, or say --keys"
+                );
+            }
+        }
+        Command::Restore { from, directory, database, passphrase_file, without_keys } => {
+            let passphrase = read_passphrase(passphrase_file.as_deref())?;
+            let (from, directory, passphrase) = (&from, &directory, passphrase.as_deref());
+            let wanted = Wanted { from, directory, database: &database, passphrase, without_keys };
+            return restore(&wanted).await;
+        }
         Command::Migrate { config } => {
             let config = Config::read(&config)?;
             let db = Db::open(config.database.get_ref()).await?;
@@ -211,6 +115,35 @@ async fn run(command: Command) -> anyhow::Result<ExitCode> {
         }
         Command::Operator(Operators::Reset { config, name }) => first_password(&config, &name, None).await?,
     }
+    Ok(ExitCode::SUCCESS)
+}
+
+fn read_passphrase(file: Option<&Path>) -> anyhow::Result<Option<String>> {
+    file.map(|file| private::first_line(file).context("--passphrase-file")).transpose()
+}
+
+/// Restores, and says what there is now. Ends with 2 when the journal is not intact.
+async fn restore(wanted: &Wanted<'_>) -> anyhow::Result<ExitCode> {
+    let restored = backup::restore(wanted).await?;
+    let directory = wanted.directory.display();
+    println!("restored in {directory}: {} rows, as of {}", restored.rows, backup::time(restored.made_at));
+    if restored.migrated > 0 {
+        println!("the schema was brought up to date by {} migrations", restored.migrated);
+    }
+    if !restored.keys {
+        println!(
+            "the secret keys are not there yet: put them into {directory}/keys and {directory}/pki, with mode 0600"
+        );
+    }
+    if let Some(finding) = restored.report.finding {
+        println!("NOT INTACT: {finding}");
+        return Ok(ExitCode::from(2));
+    }
+    println!(
+        "intact: the journal up to record {}, signed up to record {}",
+        restored.report.records, restored.report.signed_up_to
+    );
+    println!("nobody is signed in; controllers send again what this journal lacks and they still have");
     Ok(ExitCode::SUCCESS)
 }
 

@@ -98,7 +98,8 @@ pub async fn run(
     // Each message is acknowledged once: a window's worth for the connections that may be in here.
     let (acks, done) = mpsc::channel(4 * usize::from(WINDOW));
     let speaking = speak::run(hub.clone(), client.clone(), opened, done, committed);
-    tokio::join!(listen(hub, client, events, ways, acks), speaking);
+    let broker = format!("{host}:{port}");
+    tokio::join!(listen(hub, &broker, client, events, ways, acks), speaking);
 }
 
 fn options(host: &str, port: u16, tls: Arc<ClientConfig>) -> MqttOptions {
@@ -122,6 +123,7 @@ fn options(host: &str, port: u16, tls: Arc<ClientConfig>) -> MqttOptions {
 /// Polls the connection: nothing in here waits.
 async fn listen(
     hub: Hub,
+    broker: &str,
     client: AsyncClient,
     mut events: EventLoop,
     ways: mpsc::Sender<Way>,
@@ -157,7 +159,8 @@ async fn listen(
                 events.clean();
                 events.pending.clear();
                 if !told {
-                    tracing::warn!(error = %chain(&error), "the broker is not connected; trying again");
+                    tracing::warn!(broker, error = %chain(&error), "the broker is not connected: does it run, and is it \
+                        the one of mqtt.host and mqtt.port? trying again; devices work on their own");
                     told = true;
                 }
                 tokio::time::sleep(retry).await;

@@ -2,6 +2,7 @@
 
 use std::net::SocketAddr;
 use std::path::Path;
+use std::pin::pin;
 use std::time::Duration;
 
 use anyhow::{Context, anyhow};
@@ -22,7 +23,7 @@ use tokio::sync::mpsc;
 use crate::config::Config;
 use crate::connections::{Bounds, Places, raise_files};
 use crate::mqtt::{self, Hub, Token};
-use crate::{answers, health, private, slices, sync, tls};
+use crate::{active, answers, health, listening, notify, private, slices, sync, tls};
 
 /// Open pages are given so long to end.
 const FAREWELL: Duration = Duration::from_millis(500);
@@ -44,15 +45,21 @@ pub async fn serve(config: &Path) -> anyhow::Result<()> {
     let config = Config::read(config)?;
     private::keep_from_others();
     let files = raise_files();
-    let kit = open(&config).await?;
+    // Standing by, and while a large database is migrated, it turns too.
+    tokio::spawn(notify::alive());
     let mqtt = &config.mqtt;
     let tls = tls::client(mqtt.authority.get_ref(), mqtt.certificate.get_ref(), mqtt.key.get_ref())?;
     let embed = embed(&config)?;
     let listener = tls::listener(config.http.certificate.get_ref(), config.http.key.get_ref())?;
-    let socket = std::net::TcpListener::bind(config.http.listen.get_ref())
-        .with_context(|| format!("http.listen: {} cannot be listened on", config.http.listen.get_ref()))?;
-    socket.set_nonblocking(true)?;
+    let socket = listening::bind(*config.http.listen.get_ref())?;
     let address = socket.local_addr()?;
+    let db = Db::open(config.database.get_ref()).await?;
+    let (keys, log) = (config.keys.get_ref(), config.checkpoints.get_ref());
+    // One for all of it: a signal that comes in between is not missed.
+    let mut stop = pin!(told_to_stop());
+    let active = active::wait(&db, keys, log, &socket, &listener, stop.as_mut()).await?;
+    let Some(active) = active else { return Ok(()) };
+    let kit = open_on(db, &config).await?;
 
     let (ingest, queue) = ingest::queue(mqtt::QUEUE);
     let (safe, committed) = mpsc::channel(64);
@@ -75,9 +82,11 @@ pub async fn serve(config: &Path) -> anyhow::Result<()> {
     browsers.http_builder().http2().keep_alive_interval(KEEP_ALIVE).keep_alive_timeout(REQUEST);
     let mut pages = tokio::spawn(browsers.serve(app));
     println!("ready https://{address}/");
+    notify::ready();
 
     let fault = tokio::select! {
-        () = told_to_stop() => None,
+        () = stop => None,
+        holder = active.lost() => Some(anyhow!("the server on {} is the active one now", holder.place)),
         ended = &mut taking => Some(match ended {
             Ok(Err(broken)) => anyhow::Error::from(broken),
             Ok(Ok(())) | Err(_) => anyhow!("the ingest ended by itself"),
@@ -90,6 +99,7 @@ pub async fn serve(config: &Path) -> anyhow::Result<()> {
         _ = &mut syncing => Some(anyhow!("what publishes the policy and looks after replicas ended by itself")),
         _ = &mut speaking => Some(anyhow!("what speaks to the broker ended by itself")),
     };
+    notify::stopping();
     // No new events, then what is queued and the last checkpoint; browsers meanwhile.
     handle.graceful_shutdown(Some(FAREWELL));
     // What they hold of the ingest must be gone before it can come to its end.
@@ -111,6 +121,7 @@ pub async fn serve(config: &Path) -> anyhow::Result<()> {
             }
         }
     }
+    active.give_up().await;
     // A database that is away must not hold up the end.
     let _ = tokio::time::timeout(FAREWELL, kit.db().close()).await;
     fault.map_or(Ok(()), Err)
@@ -121,8 +132,11 @@ pub async fn serve(config: &Path) -> anyhow::Result<()> {
 /// # Errors
 /// When a key is missing, or the database does not belong to this program or to this site.
 pub async fn open(config: &Config) -> anyhow::Result<Kit> {
+    open_on(Db::open(config.database.get_ref()).await?, config).await
+}
+
+async fn open_on(db: Db, config: &Config) -> anyhow::Result<Kit> {
     let keys = Keys::open(config.keys.get_ref())?;
-    let db = Db::open(config.database.get_ref()).await?;
     db.migrate(&slices::migrations(), Clock::Real.now()).await?;
     let kit = Kit::new(db, Clock::Real, keys, Some(config.checkpoints.get_ref())).with_context(|| {
         format!("checkpoints: {} cannot be written", config.checkpoints.get_ref().display())

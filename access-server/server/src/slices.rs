@@ -106,5 +106,7 @@ pub async fn publish(kit: &Kit) -> anyhow::Result<InForce> {
 pub async fn zone(kit: &Kit) -> anyhow::Result<TimeZone> {
     let site = doors::place::site(&mut *kit.read().acquire().await?).await?;
     let name = site.map_or_else(|| ZONE.to_owned(), |site| site.zone);
-    TimeZone::get(&name).with_context(|| format!("the time zone {name} is not known"))
+    TimeZone::get(&name).with_context(|| {
+        format!("the site's time zone {name} is not known: import the site with one that is, as Asia/Shanghai")
+    })
 }

@@ -1,8 +1,11 @@
 //! The real process with a real broker, and devices that speak `uplink`.
 #![expect(clippy::unwrap_used, reason = "a failing test says where it failed")]
 
+mod backup;
 mod broker;
+mod check;
 mod commands;
+mod configuration;
 mod connections;
 mod device;
 mod events;
@@ -11,3 +14,5 @@ mod publication;
 mod restored;
 mod set_up;
 mod site;
+mod standby;
+mod upgrade;

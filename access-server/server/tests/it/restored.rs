@@ -22,7 +22,7 @@ const NAME: &str = "controller-1";
 const PATIENCE: Duration = Duration::from_secs(60);
 
 /// A controller, as far as its events go.
-struct Controller {
+pub(crate) struct Controller {
     jobs: mpsc::Sender<Job>,
     written: mpsc::Receiver<Written>,
     levels: watch::Receiver<Levels>,
@@ -31,7 +31,7 @@ struct Controller {
 }
 
 impl Controller {
-    async fn start(site: &Site, folder: &Path) -> Self {
+    pub(crate) async fn start(site: &Site, folder: &Path) -> Self {
         let path = folder.join("outbox.sqlite");
         let options = Options { path: path.clone(), limit: 100_000, max_pages: None };
         let writer = Writer::open(&options).await.unwrap();
@@ -66,7 +66,7 @@ impl Controller {
     }
 
     /// So many everyday events happen at one door; all of them are written down.
-    async fn happens(&mut self, count: usize) {
+    pub(crate) async fn happens(&mut self, count: usize) {
         for some in vec![(); count].chunks(100) {
             let body = Body::Door(Door { door: 7, change: DoorChange::Opened, side: None });
             let events = vec![Entry { at: 1_772_438_400_000_000, body }; some.len()];
@@ -82,7 +82,17 @@ impl Controller {
         waited.unwrap_or_else(|_| panic!("{what}: in vain, {:?}", *self.levels.borrow()))
     }
 
-    async fn drained(&mut self) -> Levels {
+    /// Waits until a site's journal holds so many of its everyday events.
+    pub(crate) async fn holds(&self, site: &Site, wanted: usize) {
+        let held = async {
+            while site.journal().await.iter().filter(|it| it.stream == kit::Stream::Bulk).count() < wanted {
+                tokio::time::sleep(Duration::from_millis(100)).await;
+            }
+        };
+        tokio::time::timeout(PATIENCE, held).await.unwrap();
+    }
+
+    pub(crate) async fn drained(&mut self) -> Levels {
         self.wait("an empty outbox", |it| it.last == it.acked).await
     }
 }

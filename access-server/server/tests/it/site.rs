@@ -30,17 +30,22 @@ pub(crate) fn command(arguments: &[&str]) -> Output {
 
 impl Site {
     pub(crate) fn new(database: &Database) -> Self {
+        Self::at(&database.address)
+    }
+
+    /// With a database of this address.
+    pub(crate) fn at(database: &str) -> Self {
         let site = Self {
             directory: tempfile::tempdir().unwrap(),
             broker_port: super::broker::free_port(),
-            database: database.address.clone(),
+            database: database.to_owned(),
         };
         let made = command(&[
             "init",
             "--directory",
             &site.file(""),
             "--database",
-            &database.address,
+            database,
             "--listen",
             "127.0.0.1:0",
             "--broker",
@@ -67,27 +72,13 @@ impl Site {
     }
 
     /// Serves by a command that takes the program's arguments.
-    pub(crate) fn serve_by(&self, mut program: Command) -> Server {
-        let mut child = program
-            .args(["serve", "--config", &self.file("server.toml")])
-            .env_remove("RUST_LOG")
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped())
-            .spawn()
-            .unwrap();
-        let mut stderr = child.stderr.take().unwrap();
-        let errors = std::thread::spawn(move || {
-            let mut text = String::new();
-            let _ = stderr.read_to_string(&mut text);
-            text
-        });
-        let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
-        let Some(Ok(ready)) = lines.next() else {
-            let _ = child.wait();
-            panic!("the server did not get ready: {}", errors.join().unwrap());
-        };
-        let address = ready.strip_prefix("ready https://").unwrap().trim_end_matches('/').to_owned();
-        Server { child, address, errors }
+    pub(crate) fn serve_by(&self, program: Command) -> Server {
+        Starting::new(program, &self.file("server.toml")).ready()
+    }
+
+    /// Starts a server that may have to stand by; it is ready when it is the active one.
+    pub(crate) fn stand_by(&self) -> Starting {
+        Starting::new(Command::new(PROGRAM), &self.file("server.toml"))
     }
 
     /// The journal as a reader of the database finds it.
@@ -103,7 +94,64 @@ impl Site {
     }
 }
 
+/// A server that is not ready yet; killed when dropped.
+pub(crate) struct Starting {
+    child: Option<Child>,
+}
+
+impl Starting {
+    fn new(mut program: Command, config: &str) -> Self {
+        let child = program
+            .args(["serve", "--config", config])
+            .env_remove("RUST_LOG")
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        Self { child: Some(child) }
+    }
+
+    /// Waits until it is the active one.
+    pub(crate) fn ready(mut self) -> Server {
+        let mut child = self.child.take().unwrap();
+        let mut stderr = child.stderr.take().unwrap();
+        let errors = std::thread::spawn(move || {
+            let mut text = String::new();
+            let _ = stderr.read_to_string(&mut text);
+            text
+        });
+        let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
+        let Some(Ok(ready)) = lines.next() else {
+            let _ = child.wait();
+            panic!("the server did not get ready: {}", errors.join().unwrap());
+        };
+        let address = ready.strip_prefix("ready https://").unwrap().trim_end_matches('/').to_owned();
+        Server { child, address, errors }
+    }
+}
+
+impl Drop for Starting {
+    fn drop(&mut self) {
+        if let Some(mut child) = self.child.take() {
+            let _ = child.kill();
+            let _ = child.wait();
+        }
+    }
+}
+
 impl Server {
+    /// Holds it up, or lets it go on, as `kill` does with this signal.
+    pub(crate) fn signal(&self, signal: &str) {
+        let pid = self.child.id().to_string();
+        assert!(Command::new("kill").args([signal, &pid]).status().unwrap().success());
+    }
+
+    /// Waits until it ends by itself: what it wrote, and how it ended.
+    pub(crate) fn ends(mut self) -> (String, ExitStatus) {
+        let status = self.child.wait().unwrap();
+        (self.said(), status)
+    }
+
     /// Ends it as a power cut would.
     pub(crate) fn kill(mut self) -> String {
         self.child.kill().unwrap();
