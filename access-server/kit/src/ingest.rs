@@ -15,6 +15,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 pub use react::{Reacting, Reaction, Reactions};
 pub use run::{Broken, run};
+use sqlx::AnyPool;
 use tokio::sync::{mpsc, watch};
 
 use crate::clock::Micros;
@@ -22,6 +23,7 @@ use crate::journal::{NewEvent, Stream};
 
 crate::statements! {
     POSITION = "SELECT number FROM stream_position WHERE source = $1 AND epoch = $2 AND stream = $3";
+    POSITIONS = "SELECT source, epoch, stream, number FROM stream_position ORDER BY source, epoch, stream";
     ADVANCE = "INSERT INTO stream_position (source, epoch, stream, number) VALUES ($1, $2, $3, $4) ON CONFLICT (source, epoch, stream) DO UPDATE SET number = excluded.number";
 }
 
@@ -34,6 +36,22 @@ pub struct Lane {
     pub epoch: u32,
     /// Which stream.
     pub stream: Stream,
+}
+
+/// How far each lane is complete, by source and epoch.
+///
+/// # Errors
+/// When the database fails.
+pub async fn positions(pool: &AnyPool) -> Result<Vec<(Lane, u64)>, sqlx::Error> {
+    let rows: Vec<(String, i64, String, i64)> = sqlx::query_as(POSITIONS).fetch_all(pool).await?;
+    rows.into_iter()
+        .map(|(source, epoch, stream, number)| {
+            let epoch = u32::try_from(epoch).map_err(|error| sqlx::Error::Decode(error.into()))?;
+            let stream =
+                Stream::parse(&stream).ok_or_else(|| sqlx::Error::Decode("an unknown stream".into()))?;
+            Ok((Lane { source, epoch, stream }, number.cast_unsigned()))
+        })
+        .collect()
 }
 
 /// Events as they came, and what is handed back once they are safe.

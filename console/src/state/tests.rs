@@ -50,6 +50,8 @@ fn board(address: u8, online: bool) -> Board {
         firmware: None,
         heard_at: Some(NOW),
         retries: 0,
+        line: None,
+        list: None,
     }
 }
 

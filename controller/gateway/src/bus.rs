@@ -10,7 +10,9 @@ use std::sync::Arc;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use osdp::cp::{BusConfig, Cp, DeviceConfig, DeviceSecurity, Event, EventKind, Failure, Token};
+use osdp::cp::{
+    BusConfig, Cp, DeviceConfig, DeviceSecurity, DeviceStatistics, Event, EventKind, Failure, Token,
+};
 use osdp::{Address, Baud, Command, Key, Nonces, Oui, Records};
 use ring::rand::{SecureRandom, SystemRandom};
 use thiserror::Error;
@@ -34,8 +36,8 @@ const SHOW: Token = Token(u64::MAX);
 const FINE: Duration = Duration::from_millis(2);
 /// A write that takes longer than this means that the port is gone.
 const WRITE_LIMIT: Duration = Duration::from_secs(1);
-/// Repeats are told so often.
-const RETRIES_EVERY: Duration = Duration::from_secs(1);
+/// What was counted is told so often.
+const COUNTED_EVERY: Duration = Duration::from_secs(1);
 /// Pauses before a lost port is opened again.
 const REOPEN: [Duration; 4] =
     [Duration::from_millis(250), Duration::from_secs(1), Duration::from_secs(2), Duration::from_secs(5)];
@@ -70,12 +72,49 @@ pub struct ToBus {
 pub enum FromBus {
     /// Something happened at a device.
     Device(Box<Event>),
-    /// A device had to be asked again, so many times more.
-    Retried(Address, u32),
+    /// What was counted at a device since it was last told.
+    Counted(Address, Counted),
     /// The port is usable.
     Up,
     /// It is not.
     Down,
+}
+
+/// What is counted at a device.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Counted {
+    /// Commands sent, repeats not counted.
+    pub commands: u32,
+    /// Commands sent again.
+    pub retries: u32,
+    /// Commands without any reply in time.
+    pub timeouts: u32,
+    /// Replies whose check or code was wrong.
+    pub damaged: u32,
+    /// From the end of the last command to its reply, in microseconds.
+    pub reply_us: u64,
+}
+
+impl Counted {
+    fn of(all: &DeviceStatistics) -> Self {
+        Self {
+            commands: all.commands,
+            retries: all.retries,
+            timeouts: all.timeouts,
+            damaged: all.bad_frames.saturating_add(all.bad_macs),
+            reply_us: all.last_reply_time,
+        }
+    }
+
+    fn since(self, told: Self) -> Self {
+        Self {
+            commands: self.commands.saturating_sub(told.commands),
+            retries: self.retries.saturating_sub(told.retries),
+            timeouts: self.timeouts.saturating_sub(told.timeouts),
+            damaged: self.damaged.saturating_sub(told.damaged),
+            reply_us: self.reply_us,
+        }
+    }
 }
 
 /// Why a port was given up.
@@ -109,8 +148,8 @@ pub fn start(
             began: Instant::now(),
             shows: BTreeMap::new(),
             files: BTreeMap::new(),
-            retries: BTreeMap::new(),
-            retries_told_at: Instant::now(),
+            counted: BTreeMap::new(),
+            counted_told_at: Instant::now(),
         };
         runtime.block_on(bus.run());
     })
@@ -125,9 +164,9 @@ struct Bus {
     shows: BTreeMap<u8, usize>,
     /// Files on the way, by device.
     files: BTreeMap<u8, Arc<[u8]>>,
-    /// Repeats that were told, by device.
-    retries: BTreeMap<u8, u32>,
-    retries_told_at: Instant,
+    /// What was told of each device.
+    counted: BTreeMap<u8, Counted>,
+    counted_told_at: Instant,
 }
 
 impl Bus {
@@ -209,7 +248,7 @@ impl Bus {
         let mut panel = self.panel()?;
         self.shows.clear();
         self.files.clear();
-        self.retries.clear();
+        self.counted.clear();
         let mut buffer = [0; 2048];
         loop {
             // Commands that came meanwhile go before the next poll.
@@ -237,7 +276,7 @@ impl Bus {
                     return Ok(());
                 }
             }
-            if !self.tell_retries(&panel).await {
+            if !self.tell_counted(&panel).await {
                 return Ok(());
             }
             let wake = panel.poll_timeout();
@@ -301,16 +340,19 @@ impl Bus {
         given
     }
 
-    /// Says how many repeats there were, now and then. `false` when nobody listens any more.
-    async fn tell_retries(&mut self, panel: &Panel) -> bool {
-        if self.retries_told_at.elapsed() < RETRIES_EVERY {
+    /// Says what was counted, now and then. `false` when nobody listens any more.
+    async fn tell_counted(&mut self, panel: &Panel) -> bool {
+        if self.counted_told_at.elapsed() < COUNTED_EVERY {
             return true;
         }
-        self.retries_told_at = Instant::now();
+        self.counted_told_at = Instant::now();
         for (address, _) in &self.plan.devices {
-            let counted = panel.device_statistics(*address).map_or(0, |it| it.retries);
-            let told = self.retries.insert(address.get(), counted).unwrap_or(0);
-            if counted > told && self.events.send(FromBus::Retried(*address, counted - told)).await.is_err() {
+            let Some(counted) = panel.device_statistics(*address).map(|it| Counted::of(&it)) else {
+                continue;
+            };
+            let told = self.counted.insert(address.get(), counted).unwrap_or_default();
+            let since = counted.since(told);
+            if counted != told && self.events.send(FromBus::Counted(*address, since)).await.is_err() {
                 return false;
             }
         }

@@ -246,7 +246,7 @@ impl Process {
     }
 
     fn step(&mut self, input: Input) {
-        self.changed |= !matches!(input, Input::Tick | Input::Written { .. });
+        self.changed |= !matches!(input, Input::Tick | Input::Written { .. } | Input::Counted(..));
         let effects = self.site.handle(self.clock.now(), input);
         self.carry_out(effects);
     }
@@ -318,9 +318,9 @@ impl Process {
                     self.step(Input::Heard(board, Box::new(event.kind)));
                 }
             }
-            FromBus::Retried(address, times) => {
+            FromBus::Counted(address, counted) => {
                 if let Some(board) = self.board_at(bus, address) {
-                    self.step(Input::Retried(board, times));
+                    self.step(Input::Counted(board, counted));
                 }
             }
         }

@@ -87,6 +87,34 @@ pub struct Board {
     pub heard_at: Option<i64>,
     /// How often it had to be asked again since the controller's start.
     pub retries: u64,
+    /// How the line to it does; absent before the first second of a bus, and from older controllers.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub line: Option<Line>,
+    /// The list it opens by while it is alone; absent where it has none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub list: Option<List>,
+}
+
+/// How the line to a board does, counted since the controller's start.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Line {
+    /// Commands sent, repeats not counted.
+    pub commands: u64,
+    /// Commands without any reply in time.
+    pub timeouts: u64,
+    /// Replies that were damaged on the way.
+    pub damaged: u64,
+    /// From the end of the last command to its reply, in microseconds.
+    pub reply_us: u64,
+}
+
+/// The list that a board opens by while it is alone.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct List {
+    /// Its number.
+    pub number: u32,
+    /// Until when it opens the door: UTC, microseconds.
+    pub until: i64,
 }
 
 /// A camera now.

@@ -12,7 +12,7 @@ use osdp::{Identity, Oui};
 use std::num::NonZeroU8;
 use std::time::Duration;
 use uplink::event::{self, BoardChange, Body};
-use uplink::live::Position;
+use uplink::live::{Line, Position};
 
 use super::lists::ListNow;
 use super::memory::BoardKept;
@@ -20,6 +20,7 @@ use super::owed::{Matter, Owed};
 use super::plain::Plain;
 use super::point::Trouble;
 use super::{BoardId, Now, RELEASE_LIFE, Released, Say, Site};
+use crate::bus::Counted;
 use crate::config::{Device, Kind};
 
 /// "Until told otherwise", in milliseconds.
@@ -51,6 +52,8 @@ pub(super) struct Board {
     pub(super) power: bool,
     pub(super) heard_at: Option<Utc>,
     pub(super) retries: u64,
+    /// How the line to it does; `None` until something was counted.
+    pub(super) line: Option<Line>,
     pub(super) plain: Option<Plain>,
     /// Its events up to this one are in what it last said of how it stands.
     pub(super) as_of: Mark,
@@ -94,6 +97,7 @@ impl Board {
             power: false,
             heard_at: None,
             retries: 0,
+            line: None,
             plain: match device.kind {
                 Kind::PlainDoor(terminals) => Some(Plain::new(terminals)),
                 Kind::Door | Kind::GateLane | Kind::Reader => None,
@@ -113,6 +117,16 @@ impl Board {
     pub(super) fn firmware(&self) -> Option<String> {
         let [major, minor, build] = self.identity?.firmware;
         Some(format!("{major}.{minor}.{build}"))
+    }
+
+    /// Adds what was counted on the line to it.
+    pub(super) fn count(&mut self, counted: Counted) {
+        self.retries += u64::from(counted.retries);
+        let line = self.line.get_or_insert_default();
+        line.commands += u64::from(counted.commands);
+        line.timeouts += u64::from(counted.timeouts);
+        line.damaged += u64::from(counted.damaged);
+        line.reply_us = counted.reply_us;
     }
 
     /// The serial number it gave, 0 for none.

@@ -12,6 +12,7 @@ use endpoints::vendor::OfflineRule;
 use endpoints::vendor::whitelist::FILE_TYPE;
 use osdp::cp::Failure;
 use serde::{Deserialize, Serialize};
+use uplink::live;
 
 use super::{BoardId, Effect, Now, RELEASE_LIFE, Say, Site};
 use crate::whitelist::{List, Order};
@@ -56,6 +57,12 @@ pub(super) struct ListKept {
 }
 
 impl ListNow {
+    /// The list it was given last, where that is what it holds or was when it went.
+    pub(super) fn told(&self) -> Option<live::List> {
+        let given = self.given.filter(|given| self.has.is_none_or(|has| has == given.number));
+        given.map(|given| live::List { number: given.number, until: given.until })
+    }
+
     pub(super) fn deadline(&self) -> Option<u64> {
         match self.work {
             Work::Nothing => self.look_at,

@@ -36,6 +36,8 @@ impl Site {
             firmware: board.firmware(),
             heard_at: board.heard_at.map(|at| at.0),
             retries: board.retries,
+            line: board.line,
+            list: board.list.told(),
         });
         let cameras = self.cameras.iter().map(|(name, it)| live::Camera {
             camera: name.clone(),

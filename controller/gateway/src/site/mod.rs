@@ -39,6 +39,7 @@ use osdp::{LedControl, OutputControl};
 use uplink::event::{Body, Controller, ControllerChange};
 use uplink::reader_link::Sighting;
 
+use crate::bus::Counted;
 use crate::outbox::{Entry, Kept, Write};
 use crate::whitelist::{List, Order as ListOrder};
 
@@ -127,8 +128,8 @@ pub enum Input {
     PolicyRefused(u64),
     /// A board's list is made.
     ListMade(BoardId, List),
-    /// A board had to be asked again so many times.
-    Retried(BoardId, u32),
+    /// What was counted at a board since it was last told.
+    Counted(BoardId, Counted),
     /// Nothing but time.
     Tick,
 }
@@ -303,7 +304,7 @@ impl Site {
             Input::Command(command) => self.commanded(now, command),
             Input::Policy(policy) => self.policy_changed(now, policy),
             Input::ListMade(board, list) => self.list_made(now, board, &list),
-            Input::Retried(board, times) => self.boards[board.0].retries += u64::from(times),
+            Input::Counted(board, counted) => self.boards[board.0].count(counted),
             Input::PolicyRefused(version) => {
                 self.controller_event(now, ControllerChange::PolicyRefused, Some(version), None);
             }

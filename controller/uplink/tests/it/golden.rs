@@ -218,6 +218,31 @@ fn live_state() {
 }
 
 #[test]
+fn a_boards_line_and_list_are_said_where_they_are_known() {
+    let mut board = live::Board {
+        bus: "east".into(),
+        address: 5,
+        online: true,
+        secure: true,
+        firmware: Some("1.4.0".into()),
+        heard_at: Some(1),
+        retries: 2,
+        line: None,
+        list: None,
+    };
+    holds(
+        &board,
+        r#"{"v":1,"bus":"east","address":5,"online":true,"secure":true,"firmware":"1.4.0","heard_at":1,"retries":2}"#,
+    );
+    board.line = Some(live::Line { commands: 900, timeouts: 3, damaged: 1, reply_us: 2400 });
+    board.list = Some(live::List { number: 7, until: 9 });
+    holds(
+        &board,
+        r#"{"v":1,"bus":"east","address":5,"online":true,"secure":true,"firmware":"1.4.0","heard_at":1,"retries":2,"line":{"commands":900,"timeouts":3,"damaged":1,"reply_us":2400},"list":{"number":7,"until":9}}"#,
+    );
+}
+
+#[test]
 fn the_reader_link() {
     holds(
         &FromVision::Hello { vision: "vision-1".into(), cameras: vec!["gate-1".into()] },

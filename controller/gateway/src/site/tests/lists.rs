@@ -6,6 +6,9 @@ use endpoints::vendor::whitelist::{HEADER_LEN, Header};
 use osdp::cp::{Failure, Token};
 
 use super::*;
+use crate::bus::Counted;
+use crate::outbox::Levels;
+use uplink::live;
 
 const BOARD: BoardId = BoardId(0);
 const DAY: Duration = Duration::from_secs(86_400);
@@ -155,6 +158,32 @@ fn a_step_of_the_clock_makes_lists_anew() {
     let makes = |effects: &[Effect]| effects.iter().any(|it| matches!(it, Effect::MakeList(..)));
     let again = case.site.handle(back, Input::Tick);
     assert!(makes(&effects) || makes(&again), "it would outlive a day now");
+}
+
+#[test]
+fn the_centre_is_told_of_a_boards_line_and_until_when_its_list_holds() {
+    let mut case = case_at(with_cards(1, 1), &[]);
+    let board = |case: &Case| {
+        let levels = Levels { epoch: [1; 2], last: [0; 2], acked: [0; 2] };
+        let now = Now { mono: case.now, utc: Utc(START) };
+        case.site.live(now, levels).boards.remove(0)
+    };
+    assert_eq!((board(&case).line, board(&case).list), (None, None));
+    case.board_has(0);
+    let (header, _) = case.sent().expect("a list");
+    assert_eq!(board(&case).list, None, "it has not arrived yet");
+    let number = case.takes();
+    let list = Some(live::List { number, until: header.expires_us });
+    assert_eq!(board(&case).list, list);
+    let counted = Counted { commands: 40, retries: 3, timeouts: 2, damaged: 1, reply_us: 1_900 };
+    for _ in 0..2 {
+        case.step(Input::Counted(BOARD, counted));
+    }
+    let line = live::Line { commands: 80, timeouts: 4, damaged: 2, reply_us: 1_900 };
+    assert_eq!((board(&case).retries, board(&case).line), (6, Some(line)));
+    // Away, it still opens by what it was given.
+    case.step(Input::Heard(BOARD, Box::new(EventKind::Offline(OfflineReason::NoReply))));
+    assert_eq!(board(&case).list, list);
 }
 
 /// The server makes the entries: the same bytes stand in its own test.
