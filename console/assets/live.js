@@ -44,16 +44,35 @@
     stale.hidden = !silent;
   };
 
-  const source = new EventSource(`${live.dataset.stream}?after=${encodeURIComponent(live.dataset.after)}`);
+  // Puts a new drawing in place of the old one. Where both have the same parts only those that differ are exchanged, so
+  // that what is focused or opened elsewhere stays so.
+  const redraw = (html) => {
+    const fresh = state.cloneNode(false);
+    fresh.innerHTML = html;
+    const parts = (drawing) => [...drawing.querySelectorAll("[data-live]")];
+    const [old, next] = [parts(state), parts(fresh)];
+    const same = old.length === next.length && old.every((part, at) => part.dataset.live === next[at].dataset.live);
+    if (!("parts" in state.dataset) || !same) return state.replaceChildren(...fresh.childNodes);
+    old.forEach((part, at) => {
+      if (part.outerHTML === next[at].outerHTML) return;
+      const focused = part.contains(document.activeElement);
+      part.replaceWith(next[at]);
+      if (focused) (next[at].matches("a") ? next[at] : next[at].querySelector("a"))?.focus();
+    });
+  };
+
+  const stream = new URL(live.dataset.stream, location);
+  stream.searchParams.set("after", live.dataset.after);
+  const source = new EventSource(stream);
   source.addEventListener("beat", (message) => heard(message.data));
   source.addEventListener("state", (message) => {
     heard();
-    state.innerHTML = message.data;
+    redraw(message.data);
     tick();
   });
   source.addEventListener("record", (message) => {
     heard();
-    if (events.querySelector(`[data-seq="${CSS.escape(message.lastEventId)}"]`)) return;
+    if (!events || events.querySelector(`[data-seq="${CSS.escape(message.lastEventId)}"]`)) return;
     events.querySelector(".empty")?.remove();
     events.insertAdjacentHTML("afterbegin", message.data);
     events.firstElementChild.classList.add("fresh");

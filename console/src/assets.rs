@@ -19,6 +19,8 @@ pub(crate) fn routes() -> Routes<Console> {
         .get("/assets/live.js", Who::Anybody, script)
         .get("/assets/search.js", Who::Anybody, search)
         .get("/assets/enrol.js", Who::Anybody, enrol)
+        .get("/assets/plan.js", Who::Anybody, plan)
+        .get("/assets/week.js", Who::Anybody, week)
         .get("/assets/icon.svg", Who::Anybody, icon)
         .get("/favicon.ico", Who::Anybody, icon)
         .get("/assets/shapes.svg", Who::Anybody, shapes)
@@ -37,6 +39,8 @@ asset!(style, "console.css", "text/css; charset=utf-8");
 asset!(script, "live.js", "text/javascript; charset=utf-8");
 asset!(search, "search.js", "text/javascript; charset=utf-8");
 asset!(enrol, "enrol.js", "text/javascript; charset=utf-8");
+asset!(plan, "plan.js", "text/javascript; charset=utf-8");
+asset!(week, "week.js", "text/javascript; charset=utf-8");
 asset!(icon, "icon.svg", "image/svg+xml");
 asset!(shapes, "shapes.svg", "image/svg+xml");
 

@@ -89,6 +89,7 @@ pub(crate) fn is_changed_by(record: &StoredEvent) -> bool {
                 | "consent"
                 | "door"
                 | "area"
+                | "floor-plan"
                 | "controller"
                 | "site"
                 | "policy"

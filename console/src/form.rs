@@ -8,9 +8,25 @@ use serde::Deserialize;
 pub(crate) struct Fields(Vec<(String, String)>);
 
 impl Fields {
+    /// The same with another field at the end: a form is filled as it would be sent.
+    pub(crate) fn with(mut self, name: &str, value: impl ToString) -> Self {
+        self.0.push((name.to_owned(), value.to_string()));
+        self
+    }
+
+    /// The same with a field once for each value.
+    pub(crate) fn with_all<T: ToString>(self, name: &str, values: impl IntoIterator<Item = T>) -> Self {
+        values.into_iter().fold(self, |fields, value| fields.with(name, value))
+    }
+
+    /// Every number that was sent under a name; what is none is left out.
+    pub(crate) fn numbers(&self, name: &str) -> Vec<u64> {
+        self.all(name).filter_map(|value| value.parse().ok()).collect()
+    }
+
     /// The value of a field without the spaces around it; empty when it was not sent.
-    pub(crate) fn get<'a>(&'a self, name: &'a str) -> &'a str {
-        self.all(name).next().unwrap_or_default()
+    pub(crate) fn get(&self, name: &str) -> &str {
+        self.0.iter().find(|(given, _)| given == name).map_or("", |(_, value)| value.trim())
     }
 
     /// Every value of a field.

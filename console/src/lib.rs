@@ -10,8 +10,10 @@ mod event;
 mod form;
 mod page;
 mod routes;
+mod sheet;
 mod state;
 mod trace;
+mod view;
 mod words;
 
 use axum::extract::FromRef;

@@ -63,43 +63,46 @@ struct Matter {
     at: Option<i64>,
 }
 
+/// A door as it is drawn.
 #[derive(Debug)]
-struct DoorView {
-    id: u64,
-    name: String,
-    area: String,
-    kind: &'static str,
-    level: Level,
-    lock: &'static str,
-    position: &'static str,
-    causes: Vec<String>,
-    troubles: Vec<String>,
+pub(crate) struct DoorView {
+    pub(crate) id: u64,
+    pub(crate) name: String,
+    pub(crate) area: String,
+    pub(crate) kind: &'static str,
+    pub(crate) level: Level,
+    pub(crate) lock: &'static str,
+    pub(crate) position: &'static str,
+    pub(crate) causes: Vec<String>,
+    pub(crate) troubles: Vec<String>,
     /// Why nobody can say how the lock stands.
-    unknown: Option<&'static str>,
-    heard_at: Option<i64>,
+    pub(crate) unknown: Option<&'static str>,
+    pub(crate) heard_at: Option<i64>,
     /// Whether something else, told of elsewhere, is all that is wrong with it.
     follows: bool,
 }
 
+/// A device as it is drawn.
 #[derive(Debug)]
-struct DeviceView {
-    name: String,
-    certificate: String,
-    level: Level,
-    state: &'static str,
+pub(crate) struct DeviceView {
+    pub(crate) name: String,
+    pub(crate) certificate: String,
+    pub(crate) level: Level,
+    pub(crate) state: &'static str,
     facts: Vec<String>,
-    heard_at: Option<i64>,
-    parts: Vec<PartView>,
+    pub(crate) heard_at: Option<i64>,
+    pub(crate) parts: Vec<PartView>,
 }
 
+/// A board or a camera as it is drawn.
 #[derive(Debug)]
-struct PartView {
-    name: String,
-    place: String,
-    level: Level,
-    state: &'static str,
+pub(crate) struct PartView {
+    pub(crate) name: String,
+    pub(crate) place: String,
+    pub(crate) level: Level,
+    pub(crate) state: &'static str,
     facts: Vec<String>,
-    heard_at: Option<i64>,
+    pub(crate) heard_at: Option<i64>,
 }
 
 #[derive(Template)]
@@ -179,7 +182,8 @@ fn matters(
     matters
 }
 
-fn is_stale(heard: &Heard, now: i64) -> bool {
+/// Whether what a device said is too old to be drawn as now.
+pub(crate) fn is_stale(heard: &Heard, now: i64) -> bool {
     now.saturating_sub(heard.heard_at) > STALE_AFTER
 }
 
@@ -188,7 +192,8 @@ fn by_our_clock(heard: &Heard, at: i64) -> i64 {
     at.saturating_sub(heard.clock_error).min(heard.heard_at)
 }
 
-fn door_view(page: &Page, door: &Door, heard: Option<&Heard>, now: i64) -> DoorView {
+/// A door, with what its controller last said of it.
+pub(crate) fn door_view(page: &Page, door: &Door, heard: Option<&Heard>, now: i64) -> DoorView {
     let mut view = DoorView {
         id: door.id,
         name: door.name.clone(),
@@ -250,7 +255,8 @@ fn door_view(page: &Page, door: &Door, heard: Option<&Heard>, now: i64) -> DoorV
     view
 }
 
-fn device_view(
+/// A device, with what it last said.
+pub(crate) fn device_view(
     page: &Page,
     directory: &Directory,
     name: &str,

@@ -1,6 +1,8 @@
 //! The routes: one file a page.
 
-mod access;
+pub(crate) mod access;
+pub(crate) mod devices;
+mod forms;
 mod history;
 mod language;
 mod live;
@@ -8,7 +10,9 @@ mod login;
 mod password;
 mod people;
 mod photo;
+pub(crate) mod plan;
 mod problem;
+pub(crate) mod site;
 mod stream;
 
 use axum::http::HeaderMap;
@@ -25,6 +29,7 @@ const PASSWORD_PATH: &str = "/password";
 
 const VIEWER: Who = Who::AtLeast(Role::Viewer);
 const OPERATOR: Who = Who::AtLeast(Role::Operator);
+const MANAGER: Who = Who::AtLeast(Role::Manager);
 
 /// Every route of the console.
 pub(crate) fn all(console: &Console) -> Routes<Console> {
@@ -40,8 +45,11 @@ pub(crate) fn all(console: &Console) -> Routes<Console> {
         .post(PASSWORD_PATH, Who::SignedIn, password::change)
         .get("/language", Who::Anybody, language::change)
         .get("/history", VIEWER, history::show)
-        .get("/access", OPERATOR, access::show)
         .merge(people::routes())
+        .merge(site::routes())
+        .merge(access::routes())
+        .merge(devices::routes())
+        .merge(plan::routes())
         .around(|pages| pages.layer(problems));
     pages.merge(assets::routes())
 }

@@ -19,9 +19,9 @@ use serde::Deserialize;
 use tokio::sync::watch;
 use tokio::time::{Instant, Interval, MissedTickBehavior, interval, sleep_until, timeout};
 
-use crate::directory::{self, Directory};
 use crate::page::Page;
-use crate::{Console, event, state};
+use crate::view::{Scene, View};
+use crate::{Console, directory, event, state};
 
 /// Something is said at least this often; a page says "stale" after 5 s.
 const BEAT: Duration = Duration::from_secs(2);
@@ -33,6 +33,11 @@ const SESSION_BEATS: u32 = 15;
 #[derive(Deserialize)]
 pub(super) struct From {
     after: Option<u64>,
+    /// What is looked at: the live page when nothing else is said.
+    #[serde(default)]
+    view: String,
+    #[serde(default)]
+    of: String,
 }
 
 pub(super) async fn follow(
@@ -45,7 +50,9 @@ pub(super) async fn follow(
     let reader = console.kit.events().subscribe(seen.or(from.after)).await?;
     let session = operator.session().to_owned();
     let page = console.page(&headers, Some(operator));
-    let directory = directory::load(&console.kit, page.language, &[]).await?;
+    let nothing = || Problem::not_found("there is no such view");
+    let view = View::parse(&from.view, &from.of).ok_or_else(nothing)?;
+    let scene = Scene::load(&console.kit, page.language, &view, &[]).await?;
     let mut beat = interval(BEAT);
     beat.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let changes = console.live.changes();
@@ -54,7 +61,8 @@ pub(super) async fn follow(
         console,
         page,
         session,
-        directory,
+        view,
+        scene,
         reader,
         changes,
         troubles,
@@ -78,7 +86,8 @@ struct Follower {
     console: Console,
     page: Page,
     session: String,
-    directory: Directory,
+    view: View,
+    scene: Scene,
     reader: Reader,
     changes: watch::Receiver<u64>,
     troubles: watch::Receiver<u64>,
@@ -106,9 +115,13 @@ impl Follower {
                         self.redraw.get_or_insert_with(|| Instant::now() + REDRAW);
                     }
                     // A database that does not answer costs names, not the page: they are read with the next drawing.
+                    if !self.view.tells(&record) {
+                        continue;
+                    }
+                    let directory = &mut self.scene.directory;
                     self.names_changed |=
-                        self.directory.learn(&self.console.kit, self.page.language, &record).await.is_err();
-                    let row = event::row(&self.console.kit, &self.page, &self.directory, &record, now);
+                        directory.learn(&self.console.kit, self.page.language, &record).await.is_err();
+                    let row = event::row(&self.console.kit, &self.page, directory, &record, now);
                     return Some(Event::default().event("record").id(record.seq.to_string()).data(row));
                 }
                 changed = self.changes.changed(), if redraw.is_none() => {
@@ -123,12 +136,14 @@ impl Follower {
                     self.redraw = None;
                     self.changes.mark_unchanged();
                     self.troubles.mark_unchanged();
+                    let (kit, language) = (&self.console.kit, self.page.language);
                     if self.names_changed
-                        && let Ok(directory) = directory::load(&self.console.kit, self.page.language, &[]).await
+                        && let Ok(scene) = Scene::load(kit, language, &self.view, &[]).await
                     {
-                        self.directory = directory;
+                        self.scene = scene;
                         self.names_changed = false;
                     }
+                    self.scene.count(kit, &self.view).await;
                     return Some(self.state());
                 }
                 _ = self.beat.tick() => {
@@ -156,7 +171,7 @@ impl Follower {
         self.drawn = self.console.live.all();
         let troubles = self.console.kit.troubles().standing();
         let now = self.console.kit.now();
-        let html = state::render(&self.page, &self.directory, &self.drawn, &troubles, now);
+        let html = self.view.render(&self.page, &self.scene, &self.drawn, &troubles, now);
         Event::default().event("state").data(html)
     }
 }

@@ -39,9 +39,13 @@ impl Browser {
     }
 
     async fn ask(&self, request: Builder, body: String) -> Answer {
+        self.send(request, Body::from(body)).await
+    }
+
+    pub(crate) async fn send(&self, request: Builder, body: Body) -> Answer {
         let cookies = format!("{}={}; language=en", auth::SESSION_COOKIE, self.session);
         let request = request.header(header::COOKIE, cookies).header(header::ACCEPT, "text/html");
-        let response = self.routes.clone().oneshot(request.body(Body::from(body)).unwrap()).await.unwrap();
+        let response = self.routes.clone().oneshot(request.body(body).unwrap()).await.unwrap();
         let status = response.status();
         let to = response.headers().get(header::LOCATION).map(|to| to.to_str().unwrap().to_owned());
         let bytes = to_bytes(response.into_body(), 16 << 20).await.unwrap();
@@ -55,11 +59,17 @@ impl Browser {
 
     /// Sends a form, with the token that every page has.
     pub(crate) async fn post(&self, path: &str, fields: &str) -> Answer {
-        let page = self.get("/history").await.page;
-        let token = page.split("name=\"_csrf\" value=\"").nth(1).and_then(|rest| rest.split('"').next());
+        let token = self.token().await;
         let form = "application/x-www-form-urlencoded";
         let request = Request::post(path).header(header::CONTENT_TYPE, form);
-        self.ask(request, format!("_csrf={}&{fields}", token.unwrap_or_default())).await
+        self.ask(request, format!("_csrf={token}&{fields}")).await
+    }
+
+    /// The token that every page has.
+    pub(crate) async fn token(&self) -> String {
+        let page = self.get("/history").await.page;
+        let token = page.split("name=\"_csrf\" value=\"").nth(1).and_then(|rest| rest.split('"').next());
+        token.unwrap_or_default().to_owned()
     }
 }
 

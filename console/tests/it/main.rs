@@ -2,8 +2,11 @@
 #![expect(clippy::unwrap_used, reason = "a failing test says where it failed")]
 
 mod browser;
+mod devices;
 mod history;
 mod live;
 mod people;
 mod photo;
+mod plan;
+mod site;
 mod words;

@@ -5,4 +5,5 @@
 mod browser;
 mod life;
 mod page;
+mod site;
 mod webdriver;

@@ -1,0 +1,122 @@
+//! Controllers, their buses and boards, vision processes: what links them, how well, what they hold and how old all of it
+//! is. What was said too long ago is not drawn as if it were so now.
+
+mod view;
+
+use std::collections::BTreeMap;
+
+use askama::Template;
+use axum::extract::{Path, Query, State};
+use axum::http::{HeaderMap, StatusCode};
+use axum::response::Response;
+use doors::policy::published_version;
+use kit::Routes;
+use kit::auth::{Operator, Role};
+use kit::pki::Holder;
+use kit::problem::Problem;
+use serde::Deserialize;
+pub(crate) use view::render;
+
+use super::VIEWER;
+use super::site::tree::said;
+use crate::Console;
+use crate::page::{Page, html};
+use crate::view::{Scene, View};
+
+/// The routes of this folder.
+pub(super) fn routes() -> Routes<Console> {
+    Routes::default().get("/devices", VIEWER, all).get("/devices/{device}", VIEWER, one)
+}
+
+#[derive(Template)]
+#[template(path = "devices/page.html")]
+struct Devices {
+    page: Page,
+    title: String,
+    is_one: bool,
+    /// Where a controller's names are changed; nowhere for whoever may not.
+    edit: Option<String>,
+    may_change: bool,
+    said: Option<String>,
+    /// The newest policy there is.
+    version: u64,
+    after: u64,
+    now: i64,
+    view: (&'static str, String),
+    state: String,
+}
+
+impl Devices {
+    fn title(&self) -> &str {
+        &self.title
+    }
+}
+
+#[derive(Deserialize)]
+struct Asked {
+    #[serde(default)]
+    said: String,
+}
+
+async fn all(
+    State(console): State<Console>,
+    operator: Operator,
+    headers: HeaderMap,
+    Query(asked): Query<Asked>,
+) -> Result<Response, Problem> {
+    let page = console.page(&headers, Some(operator)).at("devices");
+    let title = page.say("devices-page").into_owned();
+    let said = said(&page, &asked.said);
+    let devices = shown(&console, page, View::Devices, title, None, said).await?;
+    Ok(html(StatusCode::OK, &devices))
+}
+
+async fn one(
+    State(console): State<Console>,
+    operator: Operator,
+    headers: HeaderMap,
+    Path(device): Path<String>,
+) -> Result<Response, Problem> {
+    let page = console.page(&headers, Some(operator)).at("devices");
+    let directory = crate::directory::load(&console.kit, page.language, &[]).await?;
+    if !directory.controllers.contains_key(&device) && !console.live.all().contains_key(&device) {
+        return Err(Problem::not_found("there is no such device"));
+    }
+    let title = directory.device(&page, &device);
+    let edit = match Holder::parse(&device) {
+        Some(Holder::Controller(id)) if directory.controllers.contains_key(&device) => {
+            Some(format!("/site/controllers/{id}/edit"))
+        }
+        Some(Holder::Controller(_) | Holder::Vision(_) | Holder::Server | Holder::Web | Holder::Broker)
+        | None => None,
+    };
+    let devices = shown(&console, page, View::Device(device), title, edit, None).await?;
+    Ok(html(StatusCode::OK, &devices))
+}
+
+async fn shown(
+    console: &Console,
+    page: Page,
+    view: View,
+    title: String,
+    edit: Option<String>,
+    said: Option<String>,
+) -> Result<Devices, Problem> {
+    let may_change = page.operator.as_ref().is_some_and(|operator| operator.role >= Role::Manager);
+    let after = kit::journal::newest(console.kit.read()).await?;
+    let scene = Scene::load(&console.kit, page.language, &view, &[]).await?;
+    let now = console.kit.now();
+    Ok(Devices {
+        title,
+        is_one: matches!(view, View::Device(_)),
+        edit: edit.filter(|_| may_change),
+        may_change,
+        said,
+        version: published_version(&console.kit).await?.0,
+        after,
+        now,
+        state: view.render(&page, &scene, &console.live.all(), &BTreeMap::new(), now),
+        view: view.words(),
+        page,
+    })
+}

@@ -1,0 +1,146 @@
+//! What a page looks at: its moving part is drawn here, once when the page is loaded and then by its stream.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use domain::ids::{AreaId, DoorId};
+use doors::plan::{self, Plan, Point};
+use doors::survey::Survey;
+use kit::ingest::{Lane, positions};
+use kit::live::Heard;
+use kit::trouble::Trouble;
+use kit::{Kit, StoredEvent};
+use serde::Deserialize;
+
+use crate::directory::{self, Directory};
+use crate::page::Page;
+use crate::routes::{plan as plans, site};
+use crate::state;
+use crate::words::Language;
+
+/// What is looked at.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum View {
+    /// The live page.
+    Live,
+    /// The tree of the site, or what a question finds in it.
+    Site(String),
+    /// One door.
+    Door(DoorId),
+    /// A floor's plan.
+    Plan(AreaId),
+    /// Every device.
+    Devices,
+    /// One device, by the name in its certificate.
+    Device(String),
+}
+
+/// What a view is drawn from, besides what devices say.
+#[derive(Clone, Debug)]
+pub(crate) struct Scene {
+    pub(crate) directory: Directory,
+    pub(crate) survey: Survey,
+    /// Every floor that has a plan.
+    pub(crate) plans: BTreeMap<AreaId, Plan>,
+    /// Where doors stand on the plan that is looked at.
+    pub(crate) standing: Vec<(DoorId, Point)>,
+    /// How far each device's streams are complete.
+    pub(crate) complete: Vec<(Lane, u64)>,
+}
+
+impl View {
+    /// As an address names it; `None` for what is none.
+    pub(crate) fn parse(view: &str, of: &str) -> Option<Self> {
+        Some(match view {
+            "" => Self::Live,
+            "site" => Self::Site(of.to_owned()),
+            "door" => Self::Door(DoorId(of.parse().ok()?)),
+            "plan" => Self::Plan(AreaId(of.parse().ok()?)),
+            "devices" => Self::Devices,
+            "device" => Self::Device(of.to_owned()),
+            _ => return None,
+        })
+    }
+
+    /// The two words that an address names it by.
+    pub(crate) fn words(&self) -> (&'static str, String) {
+        match self {
+            Self::Live => ("", String::new()),
+            Self::Site(find) => ("site", find.clone()),
+            Self::Door(door) => ("door", door.to_string()),
+            Self::Plan(floor) => ("plan", floor.to_string()),
+            Self::Devices => ("devices", String::new()),
+            Self::Device(device) => ("device", device.clone()),
+        }
+    }
+
+    /// Whether the page shows this record.
+    pub(crate) fn tells(&self, record: &StoredEvent) -> bool {
+        match self {
+            Self::Live => true,
+            Self::Door(door) => is_of_door(record, *door),
+            Self::Site(_) | Self::Plan(_) | Self::Devices | Self::Device(_) => false,
+        }
+    }
+
+    /// The moving part's HTML.
+    pub(crate) fn render(
+        &self,
+        page: &Page,
+        scene: &Scene,
+        devices: &BTreeMap<String, Heard>,
+        troubles: &BTreeMap<Trouble, i64>,
+        now: i64,
+    ) -> String {
+        match self {
+            Self::Live => state::render(page, &scene.directory, devices, troubles, now),
+            Self::Site(find) => site::tree::render(page, scene, devices, find, now),
+            Self::Door(door) => site::door::render(page, scene, devices, *door, now),
+            Self::Plan(floor) => plans::render(page, scene, devices, *floor, now),
+            Self::Devices => crate::routes::devices::render(page, scene, devices, None, now),
+            Self::Device(name) => crate::routes::devices::render(page, scene, devices, Some(name), now),
+        }
+    }
+}
+
+impl Scene {
+    /// Reads what a view needs.
+    pub(crate) async fn load(
+        kit: &Kit,
+        language: Language,
+        view: &View,
+        records: &[Arc<StoredEvent>],
+    ) -> Result<Self, sqlx::Error> {
+        let directory = directory::load(kit, language, records).await?;
+        let mut connection = kit.read().acquire().await?;
+        let survey = Survey::load(&mut connection).await?;
+        let plans = plan::list(&mut connection).await?.into_iter().collect();
+        let standing = match view {
+            View::Plan(floor) => plan::standing(&mut connection, *floor).await?,
+            View::Live | View::Site(_) | View::Door(_) | View::Devices | View::Device(_) => Vec::new(),
+        };
+        drop(connection);
+        let mut scene = Self { directory, survey, plans, standing, complete: Vec::new() };
+        scene.count(kit, view).await;
+        Ok(scene)
+    }
+
+    /// Reads how far the streams are complete, where the view shows it. A database that does not answer leaves what was
+    /// known.
+    pub(crate) async fn count(&mut self, kit: &Kit, view: &View) {
+        if matches!(view, View::Devices | View::Device(_))
+            && let Ok(complete) = positions(kit.read()).await
+        {
+            self.complete = complete;
+        }
+    }
+}
+
+/// Whether a record is of a door: what happened there, or a change of it.
+pub(crate) fn is_of_door(record: &StoredEvent, door: DoorId) -> bool {
+    #[derive(Deserialize)]
+    struct Where {
+        door: Option<u64>,
+    }
+    record.parse::<Where>().is_some_and(|it| it.door == Some(door.0))
+}
