@@ -2,6 +2,8 @@
 #![expect(clippy::unwrap_used, reason = "a failing test says where it failed")]
 
 mod auth;
+mod content;
 mod ingest;
 mod journal;
+mod lease;
 mod schema;
