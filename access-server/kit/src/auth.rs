@@ -14,7 +14,9 @@ mod csrf;
 mod operator;
 mod operators;
 mod password;
+mod scope;
 mod session;
+pub mod token;
 
 use std::time::Duration;
 
@@ -28,6 +30,7 @@ pub use operators::{
     set_role,
 };
 pub use password::{PasswordError, generate as generate_password};
+pub use scope::Scope;
 pub(crate) use session::Uses;
 pub use session::{LoginRefusal, NewSession, SESSION_COOKIE, end, end_cookie, is_live, sign_in};
 
@@ -98,5 +101,5 @@ impl Role {
 
 #[cfg(feature = "testing")]
 pub(crate) fn statements() -> impl Iterator<Item = &'static (&'static str, &'static str)> {
-    operators::STATEMENTS.iter().chain(session::STATEMENTS)
+    operators::STATEMENTS.iter().chain(session::STATEMENTS).chain(token::STATEMENTS)
 }

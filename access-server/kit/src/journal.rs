@@ -26,6 +26,7 @@ pub const MIGRATIONS: &[Migration] = &[
     Migration { slice: "kit", number: 2, sql: include_str!("../migrations/002_operators.sql") },
     Migration { slice: "kit", number: 3, sql: include_str!("../migrations/003_addresses.sql") },
     Migration { slice: "kit", number: 4, sql: include_str!("../migrations/004_urgent.sql") },
+    Migration { slice: "kit", number: 5, sql: include_str!("../migrations/005_programs.sql") },
 ];
 
 #[cfg(feature = "testing")]

@@ -8,6 +8,7 @@
 pub mod auth;
 pub mod clock;
 pub mod db;
+pub mod http;
 pub mod ingest;
 pub mod journal;
 pub mod keys;

@@ -42,6 +42,12 @@ impl Problem {
         Self::new(StatusCode::UNAUTHORIZED, "signed-out", "sign in first")
     }
 
+    /// 401: what a program signed in with is no token, or has ended.
+    #[must_use]
+    pub fn wrong_token() -> Self {
+        Self::new(StatusCode::UNAUTHORIZED, "wrong-token", "the token is none, has ended or was revoked")
+    }
+
     /// 403: signed in, but not allowed.
     pub fn forbidden(kind: &'static str, detail: impl Into<Cow<'static, str>>) -> Self {
         Self::new(StatusCode::FORBIDDEN, kind, detail)
@@ -154,6 +160,9 @@ impl IntoResponse for Problem {
         let headers = response.headers_mut();
         headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
         headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+        if self.status == StatusCode::UNAUTHORIZED {
+            headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
+        }
         if let Some(seconds) = self.retry_after {
             headers.insert(header::RETRY_AFTER, HeaderValue::from(seconds));
         }

@@ -2,19 +2,33 @@
 //!
 //! A route is made in one line that names its method, its path, who may call it and what answers. Who may call it is
 //! asked there, before the handler: no handler can forget it, and the table can be read. Whatever is not made this way
-//! is no route: `clippy.toml` forbids the framework's own methods.
+//! is no route: `clippy.toml` forbids the framework's own methods. Routes for programs, below [`API`], are described in
+//! the next line ([`Routes::says`]); what programs read ([`Routes::described`]) is made of the same table.
+
+mod doc;
+mod once;
+mod openapi;
 
 use std::pin::Pin;
+use std::sync::{Arc, OnceLock};
 
 use axum::Router;
+use axum::body::Bytes;
 use axum::extract::{FromRef, Request};
 use axum::handler::Handler;
-use axum::http::Method;
+use axum::http::{Method, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{MethodFilter, on};
 
-use crate::auth::{Role, admit};
+pub use doc::Doc;
+pub(crate) use once::InHand;
+pub use once::Once;
+
+use crate::auth::{Role, Scope, admit};
 use crate::state::Kit;
+
+/// Begins the paths that are for programs.
+pub const API: &str = "/api/v1/";
 
 /// Who may call a route.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -25,10 +39,12 @@ pub enum Who {
     SignedIn,
     /// Operators of this rank or a higher one, with a password of their own.
     AtLeast(Role),
+    /// The same, and programs whose token has this scope.
+    Api(Role, Scope),
 }
 
 /// A line of the table.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug)]
 pub struct Route {
     /// The method; `GET` answers `HEAD` too.
     pub method: Method,
@@ -36,6 +52,8 @@ pub struct Route {
     pub path: &'static str,
     /// Who may call it.
     pub who: Who,
+    /// What programs are told of it.
+    doc: Option<Doc>,
 }
 
 /// Routes, and the table of them. Handlers that need to know who calls take an [`Operator`](crate::auth::Operator).
@@ -94,8 +112,26 @@ where
         let filter =
             MethodFilter::try_from(method.clone()).expect("the methods above are of the framework's");
         self.router = self.router.route(path, on(filter, Guarded { who, handler }));
-        self.table.push(Route { method, path, who });
+        self.table.push(Route { method, path, who, doc: None });
         self
+    }
+
+    /// The same, and `openapi.json`, which describes those below [`API`].
+    ///
+    /// # Panics
+    /// When one of them was not described.
+    #[must_use]
+    pub fn described(self) -> Self {
+        let text = Arc::new(OnceLock::new());
+        let said: Arc<OnceLock<Bytes>> = Arc::clone(&text);
+        let answer = async move || {
+            ([(header::CONTENT_TYPE, "application/json")], said.get().cloned().unwrap_or_default())
+        };
+        let doc = Doc::new("This description").answers_any_json();
+        let routes = self.get("/api/v1/openapi.json", Who::Anybody, answer).says(doc);
+        let description = serde_json::to_vec(&openapi::openapi(&routes.table)).expect("it is made of text");
+        text.set(description.into()).expect("nobody else sets it");
+        routes
     }
 }
 
@@ -103,6 +139,16 @@ impl<S> Routes<S>
 where
     S: Clone + Send + Sync + 'static,
 {
+    /// What programs are told of the route just made.
+    ///
+    /// # Panics
+    /// When there is none.
+    #[must_use]
+    pub fn says(mut self, doc: Doc) -> Self {
+        self.table.last_mut().expect("a route was just made").doc = Some(doc);
+        self
+    }
+
     /// These and others.
     #[must_use]
     pub fn merge(mut self, other: Self) -> Self {
@@ -155,10 +201,21 @@ where
 
     fn call(self, request: Request, state: S) -> Self::Future {
         Box::pin(async move {
-            match admit(&Kit::from_ref(&state), self.who, request).await {
-                Ok(request) => self.handler.call(request, state).await,
-                Err(problem) => problem.into_response(),
+            let kit = Kit::from_ref(&state);
+            let request = match admit(&kit, self.who, request).await {
+                Ok(request) => request,
+                Err(problem) => return problem.into_response(),
+            };
+            if !(matches!(self.who, Who::Api(..)) && request.method() == Method::POST) {
+                return self.handler.call(request, state).await;
             }
+            let work = async move |request| self.handler.call(request, state).await;
+            once::answer(&kit, request, work).await.unwrap_or_else(IntoResponse::into_response)
         })
     }
+}
+
+#[cfg(feature = "testing")]
+pub(crate) fn statements() -> impl Iterator<Item = &'static (&'static str, &'static str)> {
+    once::STATEMENTS.iter()
 }

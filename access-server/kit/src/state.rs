@@ -16,6 +16,7 @@ use crate::keys::Keys;
 use crate::link::Link;
 use crate::live::LiveTable;
 use crate::looks::Looks;
+use crate::routes::InHand;
 use crate::stream::EventStream;
 use crate::trouble::Troubles;
 
@@ -32,6 +33,7 @@ struct Inner {
     attempts: Attempts,
     uses: Uses,
     looks: Looks,
+    in_hand: InHand,
     live: LiveTable,
     link: Link,
     troubles: Troubles,
@@ -54,6 +56,7 @@ impl Kit {
             attempts: Attempts::default(),
             uses: Uses::default(),
             looks: Looks::default(),
+            in_hand: InHand::default(),
             live: LiveTable::default(),
             link: Link::default(),
             troubles: Troubles::default(),
@@ -113,6 +116,10 @@ impl Kit {
     #[must_use]
     pub fn looks(&self) -> &Looks {
         &self.0.looks
+    }
+
+    pub(crate) fn in_hand(&self) -> &InHand {
+        &self.0.in_hand
     }
 
     pub(crate) fn attempts(&self) -> &Attempts {

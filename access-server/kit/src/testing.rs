@@ -135,5 +135,5 @@ async fn signed_in(kit: &Kit, name: &str, password: &str) -> Operator {
 
 /// Every statement of the kit itself.
 pub fn kit_statements() -> impl Iterator<Item = &'static (&'static str, &'static str)> {
-    crate::journal::statements().chain(crate::auth::statements())
+    crate::journal::statements().chain(crate::auth::statements()).chain(crate::routes::statements())
 }

@@ -2,6 +2,7 @@
 
 use domain::policy::{CredentialStatus, CredentialUse, DoorKind, Egress, EntryRule, PersonStatus, Relock};
 use domain::request::CredentialKind;
+use utoipa::openapi::schema::{Object, ObjectBuilder, Type};
 
 /// An enum with a word for each of its values. The words are stored: they are never changed.
 pub trait Word: Copy + PartialEq + Sized + 'static {
@@ -28,6 +29,13 @@ pub trait Word: Copy + PartialEq + Sized + 'static {
     fn words() -> String {
         Self::ALL.iter().map(|value| value.word()).collect::<Vec<_>>().join(", ")
     }
+}
+
+/// What programs are told of a field with such a word.
+#[must_use]
+pub fn schema<W: Word>() -> Object {
+    let words = W::ALL.iter().map(|value| serde_json::Value::from(value.word()));
+    ObjectBuilder::new().schema_type(Type::String).enum_values(Some(words)).build()
 }
 
 /// Gives an enum its words: `words!(Colour { Red = "red", Blue = "blue" })`.

@@ -26,9 +26,9 @@ pub fn reactions() -> Reactions {
     Reactions::default()
 }
 
-/// Every route of every slice.
+/// Every route of every slice, and their description for programs.
 pub fn routes(embed: Option<EmbedService>) -> Routes<Kit> {
-    people::routes(embed).merge(doors::routes())
+    kit::http::routes().merge(people::routes(embed)).merge(doors::routes()).described()
 }
 
 /// What a device that asks for a replica is answered.

@@ -76,6 +76,11 @@ enum Verdict {
 /// The exit code that says: ask again on a quieter machine.
 const INCONCLUSIVE: u8 = 3;
 
+/// What calls the server's interface for programs in its test.
+pub(crate) fn schemathesis() -> Result<()> {
+    peers::python("schemathesis").map(drop)
+}
+
 /// Runs what is asked for: success when every goal is met, stretches aside, 1 when one is missed, 3 when the machine was too busy to say.
 pub(crate) fn run(options: &Options) -> Result<ExitCode> {
     let mut verdicts = Vec::new();

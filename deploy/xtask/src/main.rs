@@ -89,7 +89,10 @@ fn main() -> ExitCode {
 
 fn carry_out(what: What) -> Result<ExitCode> {
     match what {
-        What::Setup { yes } => set_up(yes)?,
+        What::Setup { yes } => {
+            set_up(yes)?;
+            bench::schemathesis()?;
+        }
         What::Fetch { from } => fetch::all(from.as_deref())?,
         What::Firmware => machine::firmware()?,
         What::Demo(options) => {
@@ -101,6 +104,7 @@ fn carry_out(what: What) -> Result<ExitCode> {
         }
         What::Test { yes } => {
             set_up(yes)?;
+            bench::schemathesis()?;
             tests::every()?;
         }
         What::Soak { yes } => {

@@ -1,11 +1,14 @@
 //! Who is let in to a route.
 
-use axum::extract::Request;
+use std::net::SocketAddr;
+
+use axum::extract::{ConnectInfo, Request};
 use axum::http::{HeaderMap, header};
 
 use super::csrf::checked;
 use super::operator::Operator;
 use super::session::{SESSION_COOKIE, csrf_token, find, note_use};
+use super::token;
 use crate::problem::Problem;
 use crate::routes::Who;
 use crate::state::Kit;
@@ -13,23 +16,59 @@ use crate::state::Kit;
 /// Hands a request on that may come in, with the [`Operator`] who sent it among its extensions.
 ///
 /// # Errors
-/// A problem of kind `cross-site` or `form-token` (see [`checked`]), `signed-out`, `must-change-password` or `rank`.
-pub(crate) async fn admit(kit: &Kit, who: Who, request: Request) -> Result<Request, Problem> {
-    let mut request = checked(request, who).await?;
-    let needs = match who {
-        Who::Anybody => return Ok(request),
-        Who::SignedIn => None,
-        Who::AtLeast(role) => Some(role),
-    };
-    let operator = signed_in(kit, request.headers()).await?;
-    if let Some(role) = needs {
-        if operator.must_change {
-            return Err(Problem::forbidden("must-change-password", "choose a password of your own first"));
-        }
-        operator.require(role)?;
+/// A problem of kind `cross-site` or `form-token` (see [`checked`]), `signed-out`, `must-change-password` or `rank`; for
+/// programs `wrong-token`, `too-many-attempts` or `scope`.
+pub(crate) async fn admit(kit: &Kit, who: Who, mut request: Request) -> Result<Request, Problem> {
+    if who == Who::Anybody {
+        return checked(request, who).await;
     }
+    let operator = match request.headers().get(header::AUTHORIZATION) {
+        // What a browser adds by itself is not looked at: no page of another site can send this header.
+        Some(given) => {
+            let token = given.to_str().ok().and_then(|given| given.strip_prefix("Bearer "));
+            program(kit, who, token.unwrap_or_default(), peer(&request)).await?
+        }
+        None => {
+            request = checked(request, who).await?;
+            person(kit, who, request.headers()).await?
+        }
+    };
     request.extensions_mut().insert(operator);
     Ok(request)
+}
+
+async fn person(kit: &Kit, who: Who, headers: &HeaderMap) -> Result<Operator, Problem> {
+    let operator = signed_in(kit, headers).await?;
+    let (Who::AtLeast(role) | Who::Api(role, _)) = who else { return Ok(operator) };
+    if operator.must_change {
+        return Err(Problem::forbidden("must-change-password", "choose a password of your own first"));
+    }
+    operator.require(role)?;
+    Ok(operator)
+}
+
+async fn program(kit: &Kit, who: Who, token: &str, peer: String) -> Result<Operator, Problem> {
+    let Some((operator, scopes)) = token::bearer(kit, token).await? else {
+        return Err(match kit.attempts().wrong_token(&peer, kit.now()) {
+            Some(seconds) => Problem::too_many(seconds),
+            None => Problem::wrong_token(),
+        });
+    };
+    match who {
+        Who::Api(_, scope) if scopes.contains(&scope) => Ok(operator),
+        Who::Api(_, scope) => {
+            Err(Problem::forbidden("scope", "the token lacks the scope").with("needs", scope.as_str()))
+        }
+        Who::Anybody | Who::SignedIn | Who::AtLeast(_) => {
+            Err(Problem::forbidden("scope", "this is for people: no token does it"))
+        }
+    }
+}
+
+/// The other end's address, where a connection brought the request.
+fn peer(request: &Request) -> String {
+    let peer = request.extensions().get::<ConnectInfo<SocketAddr>>();
+    peer.map(|ConnectInfo(peer)| peer.ip().to_string()).unwrap_or_default()
 }
 
 /// Whose session the cookie is of.

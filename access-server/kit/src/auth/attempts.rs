@@ -22,6 +22,8 @@ const FREE: u32 = 5;
 const FREE_ADDRESS: u32 = 20;
 /// Wrong tries for one account from anywhere before everybody waits.
 const FREE_ANYWHERE: u32 = 50;
+/// Wrong tokens from one address before its programs are told to wait.
+const FREE_TOKENS: u32 = 20;
 /// The longest wait of an account at one address: who shares it with a guesser is not kept out for a shift.
 const LONGEST_HERE: Duration = Duration::from_secs(30);
 /// The longest wait of an address, and of an account where it is not known.
@@ -78,6 +80,8 @@ struct Kept {
     /// Apart, so that inventing names makes nobody forget what was tried on an account.
     invented: Names,
     addresses: Tally<String>,
+    /// Where wrong tokens came from. Apart: a program that was not told of a revocation keeps nobody from signing in.
+    tokens: Tally<String>,
 }
 
 #[derive(Debug, Default)]
@@ -102,7 +106,7 @@ impl Attempts {
     /// Whole seconds to wait before another; then nothing was counted.
     pub(super) fn take(&self, who: Try<'_>, now: Micros) -> Result<Taken, u64> {
         let mut kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let Kept { accounts, invented, addresses } = &mut *kept;
+        let Kept { accounts, invented, addresses, tokens: _ } = &mut *kept;
         let names = if who.exists { accounts } else { invented };
         let pair = (who.account.to_owned(), who.address.to_owned());
         let (account, address) = (who.account.to_owned(), who.address.to_owned());
@@ -123,6 +127,18 @@ impl Attempts {
             alarm |= names.anywhere.count(account, now) == FREE_ANYWHERE;
         }
         Ok(Taken { looked_at: shared == 0 || who.known_here, wait: shared, alarm })
+    }
+
+    /// Counts a token that is none; whole seconds to wait before another wrong one, if that is to be said. A right one
+    /// never waits: nobody guesses 256 bits, and who does not notice is told to slow down.
+    pub(super) fn wrong_token(&self, address: &str, now: Micros) -> Option<u64> {
+        let mut kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let address = place(address);
+        let wait = kept.tokens.wait(&address, FREE_TOKENS, LONGEST_WAIT, now);
+        if wait == 0 {
+            kept.tokens.count(address, now);
+        }
+        Some(wait).filter(|wait| *wait > 0)
     }
 
     /// The password was right: clears what was held against the account there and anywhere, and takes back the one try
@@ -248,6 +264,16 @@ mod tests {
         let attempts = Attempts::default();
         let looked_at = (0..1000).filter(|_| attempts.take(ada("10.0.0.1"), 0).is_ok()).count();
         assert_eq!(looked_at, 5);
+    }
+
+    #[test]
+    fn wrong_tokens_are_told_to_wait_and_keep_nobody_from_signing_in() {
+        let attempts = Attempts::default();
+        let told = |now| attempts.wrong_token("10.0.0.1", now);
+        assert!((0..20).all(|_| told(0).is_none()));
+        assert_eq!([told(0), told(1_000_000), told(1_000_000)], [Some(1), None, Some(2)]);
+        assert_eq!(attempts.wrong_token("10.0.0.2", 0), None);
+        assert_eq!(tried(&attempts, ada("10.0.0.1"), 0), LOOKED_AT);
     }
 
     #[test]

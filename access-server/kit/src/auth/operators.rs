@@ -4,6 +4,7 @@ use serde_json::json;
 
 use super::attempts::Try;
 use super::session::note_wrong;
+use super::token::PROGRAM;
 use super::{PasswordError, Role, password};
 use crate::clock::Micros;
 use crate::db::Fault;
@@ -25,7 +26,7 @@ crate::statements! {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct OperatorId(pub i64);
 
-/// An operator as the list shows it.
+/// An operator as the list shows it; programs are among them, see [`super::token`].
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct OperatorRow {
     /// The id.
@@ -68,6 +69,14 @@ pub enum OperatorError {
     /// The database failed.
     #[error("the database failed")]
     Database(#[from] sqlx::Error),
+}
+
+impl OperatorRow {
+    /// Whether it is a program, which signs in with a token.
+    #[must_use]
+    pub fn is_program(&self) -> bool {
+        self.name.starts_with(PROGRAM)
+    }
 }
 
 impl From<OperatorError> for Problem {

@@ -6,4 +6,5 @@ mod content;
 mod ingest;
 mod journal;
 mod lease;
+mod programs;
 mod schema;
