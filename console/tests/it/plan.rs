@@ -95,15 +95,15 @@ async fn what_is_no_plan_is_refused_and_nothing_is_kept() {
     let floor = floor(kit).await;
     let manager = Browser::signed_in(kit, "boss", Role::Manager).await;
     let path = format!("/plan/{floor}/picture");
-    for (upload, kind) in [
-        (&b"GIF89a"[..], "plan-unknown"),
-        (b"\x89PNG\r\n\x1a\nno more", "plan-damaged"),
-        (b"<svg xmlns=\"http://www.w3.org/2000/svg\"/>", "plan-too-small"),
-        (b"", "plan-unknown"),
+    for (upload, why) in [
+        (&b"GIF89a"[..], "neither a PNG, a JPEG nor an SVG"),
+        (b"\x89PNG\r\n\x1a\nno more", "is damaged"),
+        (b"<svg xmlns=\"http://www.w3.org/2000/svg\"/>", "too small"),
+        (b"", "neither a PNG, a JPEG nor an SVG"),
     ] {
         let refused = manager.put(&path, upload).await;
-        assert_eq!(refused.status, StatusCode::UNPROCESSABLE_ENTITY, "{kind}");
-        assert!(refused.page.contains(kind), "{kind}: {}", refused.page);
+        assert_eq!(refused.status, StatusCode::UNPROCESSABLE_ENTITY, "{why}");
+        assert!(refused.page.contains(why), "{why}: {}", refused.page);
     }
     let large = manager.put(&path, &vec![b' '; plan::UPLOAD_MAX + 1]).await;
     assert_eq!(large.status, StatusCode::PAYLOAD_TOO_LARGE);

@@ -79,10 +79,13 @@ const GEOMETRY: &[&str] = &[
 pub(super) fn rewrite(upload: &[u8]) -> Result<Picture, Refusal> {
     let text = std::str::from_utf8(upload).map_err(|_| Refusal::Unknown)?;
     let options = ParsingOptions { allow_dtd: false, nodes_limit: NODES_MAX, ..ParsingOptions::default() };
-    let document = Document::parse_with_options(without_doctype(text), options).map_err(|error| match error {
-        roxmltree::Error::NodesLimitReached => Refusal::TooLarge,
-        _ if text.contains("<svg") => Refusal::Damaged,
-        _ => Refusal::Unknown,
+    let document = Document::parse_with_options(without_doctype(text), options).map_err(|error| {
+        let is_large = matches!(error, roxmltree::Error::NodesLimitReached);
+        match (is_large, text.contains("<svg")) {
+            (true, _) => Refusal::TooLarge,
+            (false, true) => Refusal::Damaged,
+            (false, false) => Refusal::Unknown,
+        }
     })?;
     let root = document.root_element();
     if !root.has_tag_name((SVG, "svg")) {
@@ -359,8 +362,13 @@ mod tests {
 
     #[test]
     fn what_is_no_drawing_is_refused_by_its_reason() {
-        let entities = "<!DOCTYPE svg [<!ENTITY a \"aaaa\">]><svg xmlns=\"http://www.w3.org/2000/svg\">&a;</svg>";
-        let deep = format!("<svg xmlns=\"{SVG}\" viewBox=\"0 0 99 99\">{}{}</svg>", "<g>".repeat(99), "</g>".repeat(99));
+        let entities =
+            "<!DOCTYPE svg [<!ENTITY a \"aaaa\">]><svg xmlns=\"http://www.w3.org/2000/svg\">&a;</svg>";
+        let deep = format!(
+            "<svg xmlns=\"{SVG}\" viewBox=\"0 0 99 99\">{}{}</svg>",
+            "<g>".repeat(99),
+            "</g>".repeat(99)
+        );
         for (upload, refusal) in [
             ("<html></html>", Refusal::Unknown),
             ("no", Refusal::Unknown),

@@ -65,7 +65,9 @@ pub(super) fn value(property: &str, value: &str) -> Option<String> {
 
 /// A name within the drawing.
 pub(super) fn is_id(id: &str) -> bool {
-    !id.is_empty() && id.len() <= 200 && id.chars().all(|letter| letter.is_alphanumeric() || "-_.".contains(letter))
+    !id.is_empty()
+        && id.len() <= 200
+        && id.chars().all(|letter| letter.is_alphanumeric() || "-_.".contains(letter))
 }
 
 /// `fill: none; stroke: #000`.
@@ -134,7 +136,10 @@ mod tests {
     #[test]
     fn classes_paint_and_later_rules_win() {
         let mut found = BTreeMap::new();
-        classes("/* a } b */ .a,.b{fill:none;stroke:#111} .a{stroke:#222;behavior:x} #c{fill:red} @import 'x';", &mut found);
+        classes(
+            "/* a } b */ .a,.b{fill:none;stroke:#111} .a{stroke:#222;behavior:x} #c{fill:red} @import 'x';",
+            &mut found,
+        );
         let paint = |pairs: &[(&'static str, &str)]| -> Paint {
             pairs.iter().map(|(name, value)| (*name, (*value).to_owned())).collect()
         };
