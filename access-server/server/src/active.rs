@@ -63,7 +63,7 @@ impl Active {
 /// When the lease cannot be made, or the socket cannot be used.
 pub async fn wait(
     db: &Db,
-    keys: &Path,
+    public_key: &[u8],
     checkpoints: &Path,
     socket: &TcpListener,
     tls: &Arc<ServerConfig>,
@@ -74,14 +74,13 @@ pub async fn wait(
     let (active, shown) = watch::channel(None);
     let handle = Handle::new();
     let mut standing = None;
-    let public = kit::keys::journal_public(keys)?;
     let mut follow = Instant::now();
     loop {
         match candidate.look().await {
             Ok(Looked::Taken(lease)) => {
                 tracing::info!(epoch = lease.epoch(), "this server is the active one");
                 handle.shutdown();
-                follow_log(db, &public, checkpoints).await;
+                follow_log(db, public_key, checkpoints).await;
                 return Ok(Some(Active::Leased(lease)));
             }
             Ok(Looked::Held(holder)) => {
@@ -101,7 +100,7 @@ pub async fn wait(
             standing = Some(tokio::spawn(pages.serve(app(shown.clone()).into_make_service())));
         }
         if follow <= Instant::now() {
-            follow_log(db, &public, checkpoints).await;
+            follow_log(db, public_key, checkpoints).await;
             follow = Instant::now() + FOLLOW;
         }
         tokio::select! {
@@ -112,8 +111,8 @@ pub async fn wait(
 }
 
 /// A database that has no journal yet is no reason to be told of.
-async fn follow_log(db: &Db, public: &[u8], checkpoints: &Path) {
-    if let Err(error) = kit::journal::follow(db.read(), public, checkpoints).await {
+async fn follow_log(db: &Db, public_key: &[u8], checkpoints: &Path) {
+    if let Err(error) = kit::journal::follow(db.read(), public_key, checkpoints).await {
         tracing::debug!(error = %chain(&error), "the checkpoint log was not brought up to date");
     }
 }

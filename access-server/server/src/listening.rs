@@ -16,13 +16,16 @@ pub fn bind(address: SocketAddr) -> anyhow::Result<TcpListener> {
 /// What is to be said of an address that cannot be listened on.
 #[must_use]
 pub fn refused(address: SocketAddr, error: io::Error) -> anyhow::Error {
-    let advice = match error.kind() {
-        io::ErrorKind::AddrInUse => "another program has it: `ss -ltnp` says which",
-        io::ErrorKind::PermissionDenied => {
-            "a port below 1024 takes CAP_NET_BIND_SERVICE, which the systemd unit gives; or take a higher one"
-        }
-        io::ErrorKind::AddrNotAvailable => "no interface of this machine has this address",
-        _ => return anyhow::Error::from(error).context(said(address)),
+    const ADVICE: [(io::ErrorKind, &str); 3] = [
+        (io::ErrorKind::AddrInUse, "another program has it: `ss -ltnp` says which"),
+        (
+            io::ErrorKind::PermissionDenied,
+            "a port below 1024 takes CAP_NET_BIND_SERVICE, which the systemd unit gives; or take a higher one",
+        ),
+        (io::ErrorKind::AddrNotAvailable, "no interface of this machine has this address"),
+    ];
+    let Some((_, advice)) = ADVICE.iter().find(|(kind, _)| *kind == error.kind()) else {
+        return anyhow::Error::from(error).context(said(address));
     };
     anyhow::anyhow!("{}: {error}: {advice}", said(address))
 }

@@ -51,15 +51,16 @@ pub async fn serve(config: &Path) -> anyhow::Result<()> {
     let tls = tls::client(mqtt.authority.get_ref(), mqtt.certificate.get_ref(), mqtt.key.get_ref())?;
     let embed = embed(&config)?;
     let listener = tls::listener(config.http.certificate.get_ref(), config.http.key.get_ref())?;
+    let keys = Keys::open(config.keys.get_ref())?;
     let socket = listening::bind(*config.http.listen.get_ref())?;
     let address = socket.local_addr()?;
     let db = Db::open(config.database.get_ref()).await?;
-    let (keys, log) = (config.keys.get_ref(), config.checkpoints.get_ref());
     // One for all of it: a signal that comes in between is not missed.
     let mut stop = pin!(told_to_stop());
-    let active = active::wait(&db, keys, log, &socket, &listener, stop.as_mut()).await?;
+    let log = config.checkpoints.get_ref();
+    let active = active::wait(&db, keys.journal_public(), log, &socket, &listener, stop.as_mut()).await?;
     let Some(active) = active else { return Ok(()) };
-    let kit = open_on(db, &config).await?;
+    let kit = open_on(db, keys, &config).await?;
 
     let (ingest, queue) = ingest::queue(mqtt::QUEUE);
     let (safe, committed) = mpsc::channel(64);
@@ -132,11 +133,11 @@ pub async fn serve(config: &Path) -> anyhow::Result<()> {
 /// # Errors
 /// When a key is missing, or the database does not belong to this program or to this site.
 pub async fn open(config: &Config) -> anyhow::Result<Kit> {
-    open_on(Db::open(config.database.get_ref()).await?, config).await
+    let keys = Keys::open(config.keys.get_ref())?;
+    open_on(Db::open(config.database.get_ref()).await?, keys, config).await
 }
 
-async fn open_on(db: Db, config: &Config) -> anyhow::Result<Kit> {
-    let keys = Keys::open(config.keys.get_ref())?;
+async fn open_on(db: Db, keys: Keys, config: &Config) -> anyhow::Result<Kit> {
     db.migrate(&slices::migrations(), Clock::Real.now()).await?;
     let kit = Kit::new(db, Clock::Real, keys, Some(config.checkpoints.get_ref())).with_context(|| {
         format!("checkpoints: {} cannot be written", config.checkpoints.get_ref().display())

@@ -5,7 +5,7 @@ use std::io::{self, BufReader, BufWriter, Read};
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context, bail, ensure};
+use anyhow::{Context, anyhow, bail, ensure};
 use flate2::Compression;
 use flate2::read::GzDecoder;
 use flate2::write::GzEncoder;
@@ -104,18 +104,23 @@ pub(super) fn entries(
     mut each: impl FnMut(&str, &mut dyn Read) -> anyhow::Result<()>,
 ) -> anyhow::Result<()> {
     let file = File::open(path).with_context(|| format!("{} cannot be read", path.display()))?;
-    let damaged = || format!("{} is no backup, is cut short or is damaged", path.display());
+    let damaged = |error: io::Error| {
+        let said = anyhow!("{} is no backup, is cut short or is damaged", path.display());
+        // What else there is to say would be said in the words of the damage.
+        if error.raw_os_error().is_some() { anyhow::Error::from(error).context(said) } else { said }
+    };
     let mut tar = tar::Archive::new(GzDecoder::new(BufReader::new(file)));
-    for entry in tar.entries().with_context(damaged)? {
-        let mut entry = entry.with_context(damaged)?;
+    for entry in tar.entries().map_err(damaged)? {
+        let mut entry = entry.map_err(damaged)?;
         ensure!(entry.header().entry_type().is_file(), "{}: an entry is not a file", path.display());
-        let name = entry.path().with_context(damaged)?;
-        let name = name.to_str().context("a name is not UTF-8")?.to_owned();
-        ensure!(entry.size() <= LARGEST, "{}: {name} is too large to be ours", path.display());
+        let name = entry.path().map_err(damaged)?;
+        let name =
+            name.to_str().with_context(|| format!("{}: a name is not UTF-8", path.display()))?.to_owned();
+        ensure!(entry.size() <= LARGEST, "{}: {name:?} is too large to be ours", path.display());
         each(&name, &mut entry)?;
     }
     // What follows the last entry belongs to it too: its end is where gzip's own sum is compared.
-    io::copy(&mut tar.into_inner(), &mut io::sink()).with_context(damaged).map(drop)
+    io::copy(&mut tar.into_inner(), &mut io::sink()).map_err(damaged).map(drop)
 }
 
 /// Reads one entry whole.
@@ -166,7 +171,7 @@ pub(super) fn check(
         super::FORMAT
     );
     for (says, is) in manifest.files.iter().zip(&found) {
-        ensure!(says == is, "{}: {} is not what was backed up", path.display(), is.name);
+        ensure!(says == is, "{}: {:?} is not what was backed up", path.display(), is.name);
     }
     ensure!(manifest.files.len() == found.len(), "{}: files are missing, or too many", path.display());
     Ok(manifest)
@@ -176,7 +181,6 @@ pub(super) fn sha256(bytes: &[u8]) -> String {
     digest(&SHA256, bytes).as_ref().iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
-/// For the tests of what is altered on purpose.
 #[cfg(test)]
 mod tests {
     use std::io::Write as _;
