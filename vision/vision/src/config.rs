@@ -354,10 +354,9 @@ mod tests {
         let mut page = page.clone();
         let mut table = &mut page;
         for key in at {
-            table = match table.get_mut(key).expect("it was walked to") {
-                Value::Array(list) => list[0].as_table_mut().expect("it was walked to"),
-                other => other.as_table_mut().expect("it was walked to"),
-            };
+            let below = table.get_mut(key).expect("it was walked to");
+            let below = if below.is_array() { &mut below[0] } else { below };
+            table = below.as_table_mut().expect("it was walked to");
         }
         table.insert("_".to_owned(), Value::Integer(1));
         let page = toml::to_string(&page).expect("it was a page before");

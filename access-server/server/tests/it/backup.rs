@@ -50,14 +50,18 @@ impl Place {
         to.into()
     }
 
-    /// Restores; what was said, and whether it went well.
+    /// Restores into a new folder; what was said, and whether it went well.
     fn restore(&self, from: &Path, database: &str) -> (String, bool) {
+        self.restore_into(&self.file("again"), from, database)
+    }
+
+    fn restore_into(&self, directory: &str, from: &Path, database: &str) -> (String, bool) {
         let out = command(&[
             "restore",
             "--from",
             from.to_str().unwrap(),
             "--directory",
-            &self.file("again"),
+            directory,
             "--database",
             database,
             "--passphrase-file",
@@ -104,13 +108,12 @@ async fn a_site_is_restored_onto_an_empty_machine_of_either_engine() {
             let before = site.journal().await;
             drop(broker);
 
-            let (said, well) = place.restore(&file, &target.address);
+            let folder = tempfile::tempdir().unwrap();
+            let directory = folder.path().to_str().unwrap();
+            let (said, well) = place.restore_into(directory, &file, &target.address);
             assert!(well && said.contains("intact: the journal up to record"), "{said}");
-            let again = Site {
-                directory: place_of(&place),
-                broker_port: site.broker_port,
-                database: target.address.clone(),
-            };
+            let again =
+                Site { directory: folder, broker_port: site.broker_port, database: target.address.clone() };
             let restored = again.journal().await;
             assert_eq!(restored[..], before[..restored.len()], "what was saved is what there was");
             assert!(restored.len() >= 300 && restored.len() < before.len(), "{}", restored.len());
@@ -136,15 +139,6 @@ async fn a_site_is_restored_onto_an_empty_machine_of_either_engine() {
 async fn database_of(engine: Engine) -> Database {
     let [sqlite, postgres] = databases().await;
     if engine == Engine::Sqlite { sqlite } else { postgres }
-}
-
-/// The restored site's directory, for as long as the place lives.
-fn place_of(place: &Place) -> tempfile::TempDir {
-    let folder = tempfile::tempdir().unwrap();
-    // What lies in a directory of its own is moved there: `Site` owns a temporary one.
-    std::fs::remove_dir(folder.path()).unwrap();
-    std::fs::rename(place.file("again"), folder.path()).unwrap();
-    folder
 }
 
 /// Signs in as a browser does.

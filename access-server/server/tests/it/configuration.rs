@@ -60,11 +60,9 @@ fn keys(read: Read, page: &Table, at: &[String]) -> BTreeSet<String> {
     let mut page = page.clone();
     let mut table = &mut page;
     for key in at {
-        table = match table.get_mut(key).unwrap() {
-            Value::Table(table) => table,
-            Value::Array(list) => list[0].as_table_mut().unwrap(),
-            other => panic!("{key} is {other:?}"),
-        };
+        let below = table.get_mut(key).unwrap();
+        let below = if below.is_array() { &mut below[0] } else { below };
+        table = below.as_table_mut().unwrap();
     }
     // Before all others: it is the first thing wrong.
     table.insert("_".to_owned(), Value::Integer(1));
