@@ -107,6 +107,8 @@ pub async fn zone(kit: &Kit) -> anyhow::Result<TimeZone> {
     let site = doors::place::site(&mut *kit.read().acquire().await?).await?;
     let name = site.map_or_else(|| ZONE.to_owned(), |site| site.zone);
     TimeZone::get(&name).with_context(|| {
-        format!("the site's time zone {name} is not known: import the site with one that is, as Asia/Shanghai")
+        format!(
+            "the site's time zone {name} is not known: import the site with one that is, as Asia/Shanghai"
+        )
     })
 }
