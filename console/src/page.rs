@@ -45,6 +45,11 @@ impl Page {
         self.is_inside() && self.operator.as_ref().is_some_and(|it| it.role >= Role::Operator)
     }
 
+    /// And at what the site is run with.
+    pub(crate) fn is_administration(&self) -> bool {
+        self.is_inside() && self.operator.as_ref().is_some_and(|it| it.role >= Role::Administrator)
+    }
+
     /// A name as this language shows it, and the other one where there is one.
     pub(crate) fn both_names(&self, name: String, latin: String) -> (String, String) {
         match self.language {

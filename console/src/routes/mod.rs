@@ -14,6 +14,7 @@ pub(crate) mod plan;
 mod problem;
 pub(crate) mod site;
 mod stream;
+mod tokens;
 
 use axum::http::HeaderMap;
 use axum::middleware;
@@ -50,6 +51,7 @@ pub(crate) fn all(console: &Console) -> Routes<Console> {
         .merge(access::routes())
         .merge(devices::routes())
         .merge(plan::routes())
+        .merge(tokens::routes())
         .around(|pages| pages.layer(problems));
     pages.merge(assets::routes())
 }

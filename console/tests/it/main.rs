@@ -9,4 +9,5 @@ mod people;
 mod photo;
 mod plan;
 mod site;
+mod tokens;
 mod words;
