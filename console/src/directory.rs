@@ -78,6 +78,13 @@ pub(crate) async fn load(
     Ok(directory)
 }
 
+/// A person's name; `None` when they are not there any more.
+pub(crate) async fn person(kit: &Kit, language: Language, id: u64) -> Result<Option<String>, sqlx::Error> {
+    let found = people::person::name(kit, PersonId(id)).await?;
+    Ok(found
+        .map(|(name, latin)| if language == Language::English && !latin.is_empty() { latin } else { name }))
+}
+
 /// Whether a record means that names are to be read again.
 pub(crate) fn is_changed_by(record: &StoredEvent) -> bool {
     let (slice, _) = record.kind.split_once('.').unwrap_or((&record.kind, ""));
@@ -113,8 +120,7 @@ impl Directory {
         if self.people.contains_key(&id) {
             return Ok(());
         }
-        if let Some((name, latin)) = people::person::name(kit, PersonId(id)).await? {
-            let name = if language == Language::English && !latin.is_empty() { latin } else { name };
+        if let Some(name) = person(kit, language, id).await? {
             let has_photo = people::picture::has(kit, PersonId(id)).await?;
             self.people.insert(id, Person { name, has_photo });
         }

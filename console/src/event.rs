@@ -73,7 +73,13 @@ pub(crate) fn row(kit: &Kit, page: &Page, directory: &Directory, event: &StoredE
     row.render().unwrap_or_default()
 }
 
-fn view(kit: &Kit, page: &Page, directory: &Directory, event: &StoredEvent, now: i64) -> EventView {
+pub(crate) fn view(
+    kit: &Kit,
+    page: &Page,
+    directory: &Directory,
+    event: &StoredEvent,
+    now: i64,
+) -> EventView {
     let mut view = EventView {
         seq: event.seq,
         level: Level::Quiet,

@@ -288,11 +288,7 @@ fn minute(text: &str) -> Option<u16> {
 
 /// Opening minute and closing minute; the latter of the next day when it is not above the former.
 fn minutes(span: Span) -> (i64, i64) {
-    let until = if span.until() > DAY_MINUTES {
-        span.until() - DAY_MINUTES
-    } else {
-        span.until()
-    };
+    let until = if span.until() > DAY_MINUTES { span.until() - DAY_MINUTES } else { span.until() };
     (i64::from(span.from()), i64::from(until))
 }
 
@@ -311,7 +307,8 @@ mod tests {
         assert_eq!(parse_span("08:00-18:00"), Span::new(480, 1080));
         assert_eq!(parse_span("22:00-06:00"), Span::new(1320, 360));
         assert_eq!(parse_span("00:00-24:00"), Some(Span::ALL_DAY));
-        for bad in ["8:00-18:00", "08:00", "08:60-09:00", "24:00-08:00", "25:00-26:00", "a-b", "+8:00-18:00"] {
+        for bad in ["8:00-18:00", "08:00", "08:60-09:00", "24:00-08:00", "25:00-26:00", "a-b", "+8:00-18:00"]
+        {
             assert_eq!(parse_span(bad), None, "{bad}");
         }
     }

@@ -14,7 +14,7 @@ pub(crate) use append::{Chain, Mark, Placed};
 pub use checkpoint::{Checkpoint, CheckpointLog};
 pub(crate) use checkpoint::{Signer, hex, unhex};
 pub use follow::{FollowError, follow};
-pub use read::{UNREADABLE, events_after, events_before, newest, place_at, urgent_before};
+pub use read::{UNREADABLE, events_after, events_at, events_before, newest, place_at, urgent_before};
 pub use record::{NewEvent, StoredEvent, Stream};
 pub use verify::{Finding, Report, VerifyError, verify};
 

@@ -26,7 +26,7 @@ pub mod stream;
 pub mod testing;
 pub mod trouble;
 
-pub use clock::Clock;
+pub use clock::{Clock, Micros};
 pub use db::{Db, Migration};
 pub use journal::{StoredEvent, Stream};
 pub use keys::Keys;

@@ -13,6 +13,7 @@ use crate::word::Word;
 kit::statements! {
     FIND = "SELECT id, kind, name, latin, department, number, valid_from, valid_until, status, sort, (SELECT COUNT(*) FROM face_template WHERE face_template.person = person.id), (SELECT COUNT(*) FROM credential WHERE credential.person = person.id) FROM person WHERE (sort > $1 OR (sort = $1 AND id > $2)) AND sought LIKE $3 ESCAPE '\\' AND sought LIKE $4 ESCAPE '\\' AND sought LIKE $5 ESCAPE '\\' AND sought LIKE $6 ESCAPE '\\' ORDER BY sort, id LIMIT $7";
     COUNT_FOUND = "SELECT COUNT(*) FROM person WHERE sought LIKE $1 ESCAPE '\\' AND sought LIKE $2 ESCAPE '\\' AND sought LIKE $3 ESCAPE '\\' AND sought LIKE $4 ESCAPE '\\'";
+    IDS = "SELECT id FROM person WHERE sought LIKE $1 ESCAPE '\\' AND sought LIKE $2 ESCAPE '\\' AND sought LIKE $3 ESCAPE '\\' AND sought LIKE $4 ESCAPE '\\' ORDER BY id LIMIT $5";
     NAMESAKES = "SELECT id FROM person WHERE name = $1 AND id <> $2 ORDER BY id LIMIT 5";
     UNSOUGHT = "SELECT id FROM person WHERE sought = '' ORDER BY id LIMIT 500";
     WRITE = "UPDATE person SET sort = $2, sought = $3 WHERE id = $1";
@@ -103,6 +104,19 @@ pub async fn count(kit: &Kit, question: &str) -> Result<u64, sqlx::Error> {
     }
     let (count,): (i64,) = query.fetch_one(kit.read()).await?;
     Ok(count.cast_unsigned())
+}
+
+/// Whom a question finds, as numbers alone; up to `limit` of them.
+///
+/// # Errors
+/// When the database fails.
+pub async fn ids(kit: &Kit, question: &str, limit: u32) -> Result<Vec<PersonId>, sqlx::Error> {
+    let mut query = sqlx::query_as(IDS);
+    for pattern in patterns(question) {
+        query = query.bind(pattern);
+    }
+    let rows: Vec<(i64,)> = query.bind(i64::from(limit)).fetch_all(kit.read()).await?;
+    Ok(rows.into_iter().map(|(id,)| PersonId(id.cast_unsigned())).collect())
 }
 
 /// Up to five others of the same name: perhaps the same person twice.

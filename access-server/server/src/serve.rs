@@ -67,6 +67,7 @@ pub async fn serve(config: &Path) -> anyhow::Result<()> {
     let mut taking = tokio::spawn(ingest::run(kit.clone(), queue, slices::reactions(), safe));
     let (haves, asked) = mpsc::channel(sync::QUEUE);
     let mut syncing = tokio::spawn(sync::run(kit.clone(), asked));
+    let indexing = tokio::spawn(records::keep(kit.clone()));
     let hub = Hub::new(kit.clone(), ingest.clone(), haves);
     let (host, port) = (mqtt.host.get_ref().clone(), *mqtt.port.get_ref());
     let mut speaking = tokio::spawn(async move { mqtt::run(hub, &host, port, tls, committed).await });
@@ -104,7 +105,7 @@ pub async fn serve(config: &Path) -> anyhow::Result<()> {
     // No new events, then what is queued and the last checkpoint; browsers meanwhile.
     handle.graceful_shutdown(Some(FAREWELL));
     // What they hold of the ingest must be gone before it can come to its end.
-    for task in [speaking, syncing] {
+    for task in [speaking, syncing, indexing] {
         if !task.is_finished() {
             task.abort();
             let _ = task.await;

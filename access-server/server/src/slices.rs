@@ -17,7 +17,7 @@ const ZONE: &str = "Asia/Shanghai";
 /// Every migration, in the order in which they build on one another.
 #[must_use]
 pub fn migrations() -> Vec<Migration> {
-    [journal::MIGRATIONS, people::MIGRATIONS, doors::MIGRATIONS].concat()
+    [journal::MIGRATIONS, people::MIGRATIONS, doors::MIGRATIONS, records::MIGRATIONS].concat()
 }
 
 /// What happens when events are journaled, in the same transaction.

@@ -25,8 +25,9 @@ const MAY_NAME: &[(&str, &[&str])] = &[
     ("kit", &["uplink"]),
     ("people", &["kit", "domain", "uplink", "gallery"]),
     ("doors", &["kit", "people", "domain", "uplink"]),
-    ("console", &["kit", "people", "doors", "domain", "uplink"]),
-    ("server", &["console", "kit", "people", "doors", "domain", "uplink"]),
+    ("records", &["kit"]),
+    ("console", &["kit", "people", "doors", "records", "domain", "uplink"]),
+    ("server", &["console", "kit", "people", "doors", "records", "domain", "uplink"]),
     // Tests and tools.
     ("emulator", &[]),
     ("building", &["emulator", "uplink"]),

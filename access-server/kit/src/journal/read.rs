@@ -60,6 +60,23 @@ pub async fn urgent_before(
     page(pool, (URGENT_BEFORE, URGENT_PLACES_BEFORE), seq, limit).await
 }
 
+/// The records at these places, in their order; a place without a record is left out. One that cannot be read is
+/// [`UNREADABLE`].
+///
+/// # Errors
+/// When the database fails.
+pub async fn events_at(pool: &AnyPool, places: &[u64]) -> Result<Vec<Arc<StoredEvent>>, sqlx::Error> {
+    let mut records = Vec::with_capacity(places.len());
+    for place in places {
+        match one(pool, i64::try_from(*place).unwrap_or(i64::MAX)).await {
+            Ok(record) => records.push(Arc::new(record)),
+            Err(sqlx::Error::RowNotFound) => {}
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(records)
+}
+
 /// The last record's place; 0 in an empty journal.
 ///
 /// # Errors

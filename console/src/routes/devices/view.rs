@@ -185,7 +185,7 @@ fn line(page: &Page, board: &wire::Board) -> String {
 fn is_poor(board: &wire::Board) -> bool {
     board.line.is_some_and(|line| {
         let lost = line.timeouts.saturating_add(line.damaged);
-        line.commands >= FIRST_COMMANDS && lost.saturating_mul(POOR_LINE) > line.commands
+        line.commands >= FIRST_COMMANDS && lost > line.commands / POOR_LINE
     })
 }
 
