@@ -77,6 +77,7 @@ mod tests {
 
     use super::*;
 
+    #[expect(clippy::disallowed_methods, reason = "routes of a test, behind nobody's table")]
     async fn answer(request: Request) -> Response {
         let router: Router = Router::new()
             .route("/api/v1/people", post(async |Json(sent): Json<u8>| Json(sent)))

@@ -229,6 +229,7 @@ mod tests {
     use super::*;
 
     #[tokio::test(start_paused = true)]
+    #[expect(clippy::disallowed_methods, reason = "a route of a test, behind nobody's table")]
     async fn a_handler_that_does_not_come_back_is_given_up() {
         let router: Router = Router::new()
             .route("/", get(std::future::pending::<()>))

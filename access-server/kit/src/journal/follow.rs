@@ -11,6 +11,9 @@ crate::statements! {
     LATER = "SELECT number, seq, hash, at, signature FROM journal_checkpoint WHERE number > $1 ORDER BY number LIMIT $2";
 }
 
+/// Number, last record covered, its hash, time, signature.
+type Row = (i64, i64, Vec<u8>, i64, Vec<u8>);
+
 /// Checkpoints read at once.
 const PAGE: i64 = 1000;
 
@@ -37,7 +40,7 @@ pub async fn follow(pool: &AnyPool, public_key: &[u8], path: &Path) -> Result<u6
     let mut last = CheckpointLog::read(path)?.last().map_or(0, |logged| logged.number);
     let mut written = 0;
     loop {
-        let rows: Vec<(i64, i64, Vec<u8>, i64, Vec<u8>)> =
+        let rows: Vec<Row> =
             sqlx::query_as(LATER).bind(last.cast_signed()).bind(PAGE).fetch_all(pool).await?;
         if rows.is_empty() {
             return Ok(written);

@@ -73,7 +73,7 @@ impl Place {
 }
 
 /// The other engine's empty database.
-fn other<'d>(engine: Engine, empty: &'d [Database; 2]) -> &'d Database {
+fn other(engine: Engine, empty: &[Database; 2]) -> &Database {
     empty.iter().find(|database| database.engine != engine).unwrap()
 }
 

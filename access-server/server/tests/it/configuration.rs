@@ -38,7 +38,7 @@ fn every_key_stands_in_its_page_and_no_other() {
 fn walk(table: &Table, at: &[String], each: &mut impl FnMut(&[String], &Table)) {
     each(at, table);
     for (key, value) in table {
-        let below = [at, &[key.clone()]].concat();
+        let below = [at, std::slice::from_ref(key)].concat();
         match value {
             Value::Table(table) => walk(table, &below, each),
             Value::Array(list) => {

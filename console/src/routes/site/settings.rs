@@ -21,8 +21,11 @@ use crate::page::Page;
 use crate::routes::forms::{by, survey};
 use crate::sheet::{Fault, Part, Sheet};
 
+/// A duration among the rules.
+type Place = fn(&mut SiteRules) -> &mut Duration;
+
 /// Durations in seconds, and where they belong.
-const SECONDS: [(&str, fn(&mut SiteRules) -> &mut Duration); 4] = [
+const SECONDS: [(&str, Place); 4] = [
     ("wrong_tries_within", |rules| &mut rules.wrong_tries_within),
     ("lock_out", |rules| &mut rules.lock_out),
     ("second_factor_within", |rules| &mut rules.second_factor_within),

@@ -89,7 +89,9 @@ impl Db {
 impl Loader {
     async fn prepare(&mut self) -> Result<(), sqlx::Error> {
         match self.engine {
-            Engine::Sqlite => drop(self.tx.execute("PRAGMA defer_foreign_keys = ON").await?),
+            Engine::Sqlite => {
+                self.tx.execute("PRAGMA defer_foreign_keys = ON").await?;
+            }
             Engine::Postgres => {
                 self.tx.execute("SET LOCAL statement_timeout = 0").await?;
                 self.foreign = sqlx::query_as(FOREIGN).fetch_all(&mut *self.tx).await?;
