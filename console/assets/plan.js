@@ -6,6 +6,8 @@
   const PERCENT = 100;
   // One press of an arrow key, in percent; with Shift ten times as far.
   const STEP = 0.25;
+  // Between doors that were just put on the plan, in percent.
+  const BESIDE = 8;
 
   const fields = (door) => ["x", "y"].map((side) => document.querySelector(`input[name="${side}-${door}"]`));
   const typed = (door) => fields(door).map((field) => Number.parseFloat(field.value));
@@ -57,7 +59,9 @@
       for (const field of fields(mark.dataset.door)) field.addEventListener("input", () => draw(mark));
       const row = document.querySelector(`[data-place="${mark.dataset.door}"]`);
       row.querySelector(".put").addEventListener("click", () => {
-        put(mark, PERCENT / 2, PERCENT / 2);
+        // Beside those that stand already: one upon the other could not be taken hold of.
+        const others = marks.filter((other) => other !== mark && !other.hasAttribute("display")).length;
+        put(mark, PERCENT / 2 + BESIDE * ((others + 4) % 9 - 4), PERCENT / 2 + BESIDE * Math.floor((others + 4) / 9));
         mark.focus();
       });
       row.querySelector(".take").addEventListener("click", () => {

@@ -12,18 +12,18 @@ const PLAN: &str = include_str!("ground-floor.svg");
 /// Every page of the site, in both languages.
 pub(crate) fn looked_at(building: &Building, browser: &Browser) -> Result<()> {
     let page = &browser.session;
-    page.press(&page.find("link", &["站点"])?)?;
+    page.press_on("link", &["站点"])?;
     page.find("heading", &["站点", "政务中心"])?;
     page.find("listitem", &["正门", "来自室外", "已锁"])?;
     browser.pictures("site-zh-CN")?;
-    page.press(&page.find("link", &["正门"])?)?;
+    page.press_on("link", &["正门"])?;
     page.find("heading", &["正门"])?;
     page.find("listitem", &["演示可在任何时间进入。"])?;
     browser.pictures("door-zh-CN")?;
-    page.press(&page.find("link", &["修改"])?)?;
+    page.press_on("link", &["修改"])?;
     page.find("heading", &["正门"])?;
     browser.pictures("door-edit-zh-CN")?;
-    page.press(&page.find("button", &["保存"])?)?;
+    page.press_on("button", &["保存"])?;
     page.find("status", &["已保存"])?;
 
     let at = |path: &str| format!("{}{path}", building.console().trim_end_matches('/'));
@@ -40,7 +40,7 @@ pub(crate) fn looked_at(building: &Building, browser: &Browser) -> Result<()> {
         page.find("heading", &[heading])?;
         browser.pictures(&format!("{name}-zh-CN"))?;
     }
-    page.press(&page.find("link", &["Switch to English"])?)?;
+    page.press_on("link", &["Switch to English"])?;
     for (path, heading, name) in [
         ("/site", "Site", "site"),
         ("/site/doors/1", "Main Door", "door"),
@@ -54,7 +54,7 @@ pub(crate) fn looked_at(building: &Building, browser: &Browser) -> Result<()> {
         browser.pictures(&format!("{name}-en"))?;
     }
     refused(browser, &at("/site/areas/new"))?;
-    page.press(&page.find("link", &["切换到中文"])?)?;
+    page.press_on("link", &["切换到中文"])?;
     page.go(&at("/"))?;
     page.find("heading", &["现在有异常吗？"]).map(drop)
 }
@@ -65,10 +65,13 @@ fn refused(browser: &Browser, address: &str) -> Result<()> {
     page.go(address)?;
     page.find("heading", &["Add an area"])?;
     page.type_into(&page.find("textbox", &["Name in Latin"])?, "Typed")?;
-    page.press(&page.find("button", &["Save"])?)?;
+    page.press_on("button", &["Save"])?;
     page.holds("return document.querySelector('.fault')?.textContent.includes('Give a name')")?;
     page.holds("return document.querySelector('input[name=latin]').value === 'Typed'")?;
     browser.pictures("area-refused-en")?;
+    // The browser tells of the refusal itself, and of nothing else.
+    let told: Vec<_> = page.log()?.into_iter().filter(|line| line.level == "SEVERE").collect();
+    ensure!(told.iter().all(|line| line.message.contains("status of 422")), "{told:?}");
     page.go(&address.replace("/site/areas/new", "/site"))?;
     page.find("heading", &["Site"]).map(drop)
 }
@@ -76,8 +79,8 @@ fn refused(browser: &Browser, address: &str) -> Result<()> {
 /// The plan of a floor, from the upload to the doors that live on it.
 pub(crate) fn plan(building: &Building, browser: &Browser) -> Result<()> {
     let page = &browser.session;
-    page.press(&page.find("link", &["站点"])?)?;
-    page.press(&page.find("link", &["上传平面图"])?)?;
+    page.press_on("link", &["站点"])?;
+    page.press_on("link", &["上传平面图"])?;
     page.find("heading", &["编辑平面图"])?;
     browser.pictures("plan-empty-zh-CN")?;
     let choose = format!(
@@ -106,7 +109,7 @@ pub(crate) fn plan(building: &Building, browser: &Browser) -> Result<()> {
     let after = place(browser, 1)?;
     ensure!((before - after - 1.0).abs() < 0.01, "four presses moved the door from {before} to {after}");
     browser.pictures("plan-edit-zh-CN")?;
-    page.press(&page.find("button", &["保存"])?)?;
+    page.press_on("button", &["保存"])?;
     page.find("status", &["已保存"])?;
     page.find("heading", &["一层"])?;
     page.holds("return document.querySelectorAll('.plan .mark.normal').length === 3")?;
@@ -118,11 +121,11 @@ pub(crate) fn plan(building: &Building, browser: &Browser) -> Result<()> {
         "for (const it of document.querySelectorAll('.plan .mark circle')) it.setAttribute('class', 'old')",
     )?;
     page.holds("return document.querySelectorAll('.plan .mark circle.old').length === 0")?;
-    page.press(&page.find("link", &["Switch to English"])?)?;
+    page.press_on("link", &["Switch to English"])?;
     page.go(&format!("{}{address}", building.console().trim_end_matches('/')))?;
     page.find("heading", &["Ground Floor"])?;
     browser.pictures("plan-en")?;
-    page.press(&page.find("link", &["切换到中文"])?)?;
+    page.press_on("link", &["切换到中文"])?;
     page.go(building.console().as_str())?;
     page.find("heading", &["现在有异常吗？"]).map(drop)
 }

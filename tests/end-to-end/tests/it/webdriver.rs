@@ -7,6 +7,8 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result, bail, ensure};
 use serde_json::{Value, json};
 
+/// How the driver's answer begins when an element was drawn anew since it was found.
+const REDRAWN: &str = "stale element reference";
 /// The key under which an element's reference travels (WebDriver, 12.1).
 const ELEMENT: &str = "element-6066-11e4-a52e-4f735466cecf";
 /// A page shows what it is asked for within this, however busy the machine.
@@ -133,6 +135,17 @@ impl Session {
     /// Presses an element.
     pub(crate) fn press(&self, element: &Element) -> Result<()> {
         self.post(&format!("/element/{}/click", element.0), &json!({})).map(drop)
+    }
+
+    /// Waits for something with this role and these words and presses it; what was redrawn since is looked for again.
+    pub(crate) fn press_on(&self, role: &str, words: &[&str]) -> Result<()> {
+        let end = Instant::now() + PATIENCE;
+        loop {
+            match self.press(&self.find(role, words)?) {
+                Err(fault) if fault.to_string().starts_with(REDRAWN) && Instant::now() < end => {}
+                other => return other,
+            }
+        }
     }
 
     /// Types into an element.
