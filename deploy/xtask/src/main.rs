@@ -109,6 +109,7 @@ fn carry_out(what: What) -> Result<ExitCode> {
         }
         What::Soak { yes } => {
             set_up(yes)?;
+            bench::schemathesis()?;
             tests::soak()?;
         }
         What::Package { programs, out } => package::every(programs.as_deref(), &run::root().join(out))?,
