@@ -7,8 +7,8 @@ use kit::{Kit, Micros, Problem, StoredEvent};
 use sqlx::AnyPool;
 
 use crate::keep::progress;
-use crate::question::Question;
-use crate::term::Term;
+use crate::question::{Check, Question};
+use crate::term::{ALL, Term};
 use crate::walk::{Posting, Walk};
 
 /// Alternatives of one condition at most: people whose names have the letters asked for.
@@ -17,6 +17,10 @@ pub const MOST_ALTERNATIVES: usize = 5000;
 const LARGEST_ANSWER: usize = 1000;
 /// Postings looked at for one answer; then it says how far it came.
 const FARTHEST: usize = 300_000;
+/// A condition has many alternatives from so many on.
+const MANY: usize = 64;
+/// Asking for one alternative costs more than looking at so many records.
+const AHEAD: usize = 4;
 /// A condition's postings are counted up to this many, to find the rarest.
 const COUNTED: i64 = 20_000;
 /// Of a condition with many alternatives so many are counted.
@@ -93,24 +97,66 @@ pub async fn search(
     let from = question.from.unwrap_or(i64::MIN);
     let before = before.min(question.until.map_or(Place::END, |until| Place { at: until, seq: 0 }));
     let terms = rarest(pool, conditions, from, before.at).await?;
-    let check = question.check();
-    let mut walk = Walk::begin(pool, &terms, from, before).await?;
-    let (mut records, mut candidates, mut looked_at) = (Vec::new(), Vec::new(), 0);
-    loop {
-        let posting = walk.next().await?;
-        looked_at += 1;
-        let here = posting.map(|posting| posting.place);
-        candidates.extend(posting.filter(|posting| check.may_meet(posting)));
-        let tired = looked_at >= FARTHEST;
-        if records.len() + candidates.len() < limit && here.is_some() && !tired {
-            continue;
-        }
-        let found = fetch(pool, &candidates).await?;
-        candidates.clear();
-        records.extend(found.into_iter().filter(|record| check.meets(record)));
-        if here.is_none() || tired || records.len() >= limit {
-            let tired = tired && records.len() < limit;
-            return Ok(Found { records, next: here, tired, up_to });
+    let mut answer = Answer { pool, check: question.check(), from, limit, before, records: Vec::new() };
+    let mut end = End::Tired;
+    if terms.len() > MANY {
+        // Where many are meant the newest records mostly name some of them: asking for each one first costs more.
+        end = answer.walk(&[ALL], terms.len() * AHEAD).await?;
+    }
+    if matches!(end, End::Tired) {
+        end = answer.walk(&terms, FARTHEST).await?;
+    }
+    let next = (!matches!(end, End::Nothing)).then_some(answer.before);
+    Ok(Found { records: answer.records, next, tired: matches!(end, End::Tired), up_to })
+}
+
+/// An answer as far as it has come.
+struct Answer<'a> {
+    pool: &'a AnyPool,
+    check: Check<'a>,
+    from: Micros,
+    limit: usize,
+    /// Everything from here on was looked at.
+    before: Place,
+    records: Vec<Arc<StoredEvent>>,
+}
+
+/// How a walk ended.
+enum End {
+    /// With enough records.
+    Full,
+    /// With nothing more to look at.
+    Nothing,
+    /// After as many postings as it may look at.
+    Tired,
+}
+
+impl Answer<'_> {
+    /// Adds what is asked for among the records with one of these terms, looking at so many postings at most.
+    async fn walk(&mut self, terms: &[Term], most: usize) -> Result<End, sqlx::Error> {
+        let mut walk = Walk::begin(self.pool, terms, self.from, self.before).await?;
+        let (mut candidates, mut looked_at) = (Vec::new(), 0);
+        loop {
+            let posting = walk.next().await?;
+            looked_at += 1;
+            self.before = posting.map_or(self.before, |posting| posting.place);
+            candidates.extend(posting.filter(|posting| self.check.may_meet(posting)));
+            let is_enough = self.records.len() + candidates.len() >= self.limit;
+            if !is_enough && posting.is_some() && looked_at < most {
+                continue;
+            }
+            let found = fetch(self.pool, &candidates).await?;
+            candidates.clear();
+            self.records.extend(found.into_iter().filter(|record| self.check.meets(record)));
+            if posting.is_none() {
+                return Ok(End::Nothing);
+            }
+            if self.records.len() >= self.limit {
+                return Ok(End::Full);
+            }
+            if looked_at >= most {
+                return Ok(End::Tired);
+            }
         }
     }
 }

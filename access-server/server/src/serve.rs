@@ -67,7 +67,7 @@ pub async fn serve(config: &Path) -> anyhow::Result<()> {
     let mut taking = tokio::spawn(ingest::run(kit.clone(), queue, slices::reactions(), safe));
     let (haves, asked) = mpsc::channel(sync::QUEUE);
     let mut syncing = tokio::spawn(sync::run(kit.clone(), asked));
-    let indexing = tokio::spawn(records::keep(kit.clone()));
+    let mut indexing = tokio::spawn(records::keep(kit.clone()));
     let hub = Hub::new(kit.clone(), ingest.clone(), haves);
     let (host, port) = (mqtt.host.get_ref().clone(), *mqtt.port.get_ref());
     let mut speaking = tokio::spawn(async move { mqtt::run(hub, &host, port, tls, committed).await });
@@ -99,6 +99,7 @@ pub async fn serve(config: &Path) -> anyhow::Result<()> {
         }),
         // Without them the server would look well and do half its work.
         _ = &mut syncing => Some(anyhow!("what publishes the policy and looks after replicas ended by itself")),
+        _ = &mut indexing => Some(anyhow!("what keeps the index of records ended by itself")),
         _ = &mut speaking => Some(anyhow!("what speaks to the broker ended by itself")),
     };
     notify::stopping();

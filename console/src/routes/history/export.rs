@@ -47,8 +47,9 @@ pub(super) async fn write(
     let mut tx = console.kit.begin().await?;
     tx.record(
         "records.exported",
-        &json!({ "operator": by.0, "door": question.doors, "what": question.words,
-        "from": question.from, "until": question.until }),
+        &json!({ "operator": by.0, "person": only(question.people.as_deref()),
+            "people": question.people.as_ref().map(Vec::len), "door": only(question.doors.as_deref()),
+            "what": question.words, "from": question.from, "until": question.until }),
     )
     .await?;
     tx.commit().await?;
@@ -100,6 +101,11 @@ fn cells(kit: &Kit, page: &Page, directory: &directory::Directory, record: &Stor
         record.seq.to_string(),
         record.source.clone(),
     ]
+}
+
+/// The one that was asked for: the record is then found by it.
+fn only(ids: Option<&[u64]>) -> Option<u64> {
+    ids.and_then(|ids| if let [id] = ids { Some(*id) } else { None })
 }
 
 /// A line of comma-separated values (RFC 4180). A cell that a spreadsheet would take for a formula begins with an
