@@ -999,3 +999,6 @@ refused-plan-too-deep = The drawing is nested too deep or repeats itself too oft
 refused-unavailable = Other pictures are being read: try again in a moment.
 event-floor-plan-changed = A floor's plan was changed
 event-floor-plan-removed = A floor's plan was removed
+
+standby-title = Standby server
+standby-words = The active server is { $active }. This one takes over when that one has gone.

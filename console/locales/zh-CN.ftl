@@ -975,3 +975,6 @@ refused-plan-too-deep = 图形嵌套或重复过多，请先简化。
 refused-unavailable = 正在处理其他图纸，请稍后再试。
 event-floor-plan-changed = 楼层平面图已更改
 event-floor-plan-removed = 楼层平面图已删除
+
+standby-title = 备用服务器
+standby-words = 当前由主用服务器 { $active } 提供服务。主用服务器中断后，本机自动接管。

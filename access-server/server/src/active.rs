@@ -14,6 +14,7 @@ use axum::response::{Html, IntoResponse, Response};
 use axum::{Json, Router};
 use axum_server::Handle;
 use axum_server::tls_rustls::RustlsConfig;
+use console::Language;
 use kit::Db;
 use kit::lease::{self, Candidate, Holder, Lease, Looked};
 use kit::problem::chain;
@@ -22,7 +23,7 @@ use serde_json::json;
 use tokio::sync::watch;
 use tokio::time::{Instant, sleep};
 
-use crate::{answers, notify};
+use crate::answers;
 
 /// How often the checkpoint log of a server that stands by is brought up to date.
 const FOLLOW: Duration = Duration::from_secs(5);
@@ -86,7 +87,7 @@ pub async fn wait(
             Ok(Looked::Held(holder)) => {
                 if active.send_replace(Some(holder.place.clone())).as_ref() != Some(&holder.place) {
                     tracing::info!(active = holder.place, "standing by");
-                    notify::standing_by(&holder.place);
+                    supervisor::ready_as(&format!("standing by; {} is active", holder.place));
                 }
             }
             Err(error) => tracing::warn!(error = %chain(&error), "the lease could not be looked at"),
@@ -145,12 +146,21 @@ fn answer(path: &str, active: &str) -> Response {
 fn page(active: &str) -> String {
     let active: String =
         active.chars().filter(|letter| letter.is_ascii_alphanumeric() || "-.".contains(*letter)).collect();
+    let words = Language::ALL.map(|language| {
+        let say = |key| language.say_with(key, &[("active", active.as_str().into())]);
+        format!(
+            "<h1 lang=\"{0}\">{1}</h1>\n<p lang=\"{0}\">{2}</p>\n",
+            language.tag(),
+            say("standby-title"),
+            say("standby-words")
+        )
+    });
+    let titles = Language::ALL.map(|language| language.say("standby-title")).join(" · ");
     format!(
-        "<!doctype html>\n<html lang=\"zh-CN\">\n<meta charset=\"utf-8\">\n\
-         <meta name=\"viewport\" content=\"width=device-width\">\n<title>备用服务器 · Standby</title>\n\
-         <h1>备用服务器</h1>\n<p>当前由主用服务器 <b>{active}</b> 提供服务。主用服务器中断后，本机自动接管。</p>\n\
-         <h1 lang=\"en\">Standby server</h1>\n<p lang=\"en\">The active server is <b>{active}</b>. \
-         This one takes over when that one has gone.</p>\n</html>\n"
+        "<!doctype html>\n<html lang=\"{}\">\n<meta charset=\"utf-8\">\n\
+         <meta name=\"viewport\" content=\"width=device-width\">\n<title>{titles}</title>\n{}</html>\n",
+        Language::Chinese.tag(),
+        words.concat()
     )
 }
 
@@ -161,7 +171,7 @@ mod tests {
     #[test]
     fn a_machines_name_cannot_bring_markup_into_the_page() {
         assert!(!page("<script>x</script>").contains("<script>"));
-        assert!(page("gate-2.example.cn").contains("<b>gate-2.example.cn</b>"));
+        assert!(page("gate-2.example.cn").contains("gate-2.example.cn"));
     }
 
     #[test]

@@ -13,7 +13,6 @@ pub mod connections;
 pub mod health;
 pub mod listening;
 pub mod mqtt;
-pub mod notify;
 pub mod private;
 pub mod serve;
 pub mod set_up;

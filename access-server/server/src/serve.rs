@@ -23,7 +23,7 @@ use tokio::sync::mpsc;
 use crate::config::Config;
 use crate::connections::{Bounds, Places, raise_files};
 use crate::mqtt::{self, Hub, Token};
-use crate::{active, answers, health, listening, notify, private, slices, sync, tls};
+use crate::{active, answers, health, listening, private, slices, sync, tls};
 
 /// Open pages are given so long to end.
 const FAREWELL: Duration = Duration::from_millis(500);
@@ -46,7 +46,7 @@ pub async fn serve(config: &Path) -> anyhow::Result<()> {
     private::keep_from_others();
     let files = raise_files();
     // Standing by, and while a large database is migrated, it turns too.
-    tokio::spawn(notify::alive());
+    tokio::spawn(turning());
     let mqtt = &config.mqtt;
     let tls = tls::client(mqtt.authority.get_ref(), mqtt.certificate.get_ref(), mqtt.key.get_ref())?;
     let embed = embed(&config)?;
@@ -84,7 +84,7 @@ pub async fn serve(config: &Path) -> anyhow::Result<()> {
     browsers.http_builder().http2().keep_alive_interval(KEEP_ALIVE).keep_alive_timeout(REQUEST);
     let mut pages = tokio::spawn(browsers.serve(app));
     println!("ready https://{address}/");
-    notify::ready();
+    supervisor::ready_as("active");
 
     let fault = tokio::select! {
         () = stop => None,
@@ -102,7 +102,7 @@ pub async fn serve(config: &Path) -> anyhow::Result<()> {
         _ = &mut indexing => Some(anyhow!("what keeps the index of records ended by itself")),
         _ = &mut speaking => Some(anyhow!("what speaks to the broker ended by itself")),
     };
-    notify::stopping();
+    supervisor::stopping();
     // No new events, then what is queued and the last checkpoint; browsers meanwhile.
     handle.graceful_shutdown(Some(FAREWELL));
     // What they hold of the ingest must be gone before it can come to its end.
@@ -209,6 +209,16 @@ async fn in_time(request: Request, next: Next) -> Response {
     match tokio::time::timeout(ANSWER, next.run(request)).await {
         Ok(response) => response,
         Err(_) => Problem::unavailable("no answer was found in time").into_response(),
+    }
+}
+
+/// Tells systemd that the process turns, where it wants to hear it.
+async fn turning() {
+    let Some(every) = supervisor::watched_every() else { return };
+    let mut turn = tokio::time::interval(every);
+    loop {
+        turn.tick().await;
+        supervisor::alive();
     }
 }
 

@@ -10,7 +10,6 @@ pub mod bus;
 pub mod config;
 pub mod install;
 pub mod mqtt;
-mod notify;
 pub mod outbox;
 pub mod policy_store;
 pub mod private;

@@ -16,18 +16,20 @@ const MAY_NAME: &[(&str, &[&str])] = &[
     // The controller.
     ("domain", &[]),
     ("uplink", &["domain"]),
-    ("gateway", &["domain", "endpoints", "osdp", "uplink"]),
+    ("gateway", &["domain", "endpoints", "osdp", "supervisor", "uplink"]),
     // Vision reports sightings; it knows no rules.
     ("gallery", &[]),
     ("sighting", &[]),
-    ("vision", &["sighting", "gallery", "uplink"]),
+    ("vision", &["sighting", "gallery", "supervisor", "uplink"]),
     // The access server: slices are siblings on top of the kit; the core slices offer typed commands.
     ("kit", &["uplink"]),
     ("people", &["kit", "domain", "uplink", "gallery"]),
     ("doors", &["kit", "people", "domain", "uplink"]),
     ("records", &["kit"]),
     ("console", &["kit", "people", "doors", "records", "domain", "uplink"]),
-    ("server", &["console", "kit", "people", "doors", "records", "domain", "uplink"]),
+    ("server", &["console", "kit", "people", "doors", "records", "supervisor", "domain", "uplink"]),
+    // What every process tells whoever started it.
+    ("supervisor", &[]),
     // Tests and tools.
     ("emulator", &[]),
     ("building", &["emulator", "uplink"]),

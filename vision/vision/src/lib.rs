@@ -13,7 +13,6 @@ pub mod frames;
 pub mod link;
 pub mod look;
 pub mod models;
-mod notify;
 pub mod photograph;
 pub mod pipeline;
 pub mod replica;

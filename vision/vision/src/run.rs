@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, bail};
 use sighting::Claims;
+use supervisor::Watchdog;
 use tokio::signal::unix::{SignalKind, signal};
 use tracing::{info, warn};
 
@@ -17,7 +18,6 @@ use crate::config::{Config, Controller};
 use crate::frames::Newest;
 use crate::link::{self, Outgoing};
 use crate::look::Networks;
-use crate::notify::Watchdog;
 use crate::pipeline::{Pipeline, Pool};
 use crate::replica::{Held, Replica, RestError, Vault};
 use crate::service::Service;

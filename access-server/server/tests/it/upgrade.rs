@@ -211,7 +211,7 @@ async fn an_upgrade_that_is_killed_while_it_waits_leaves_the_old_schema() {
     let old = steps_of(&site).await;
     let mut reader = sqlx::AnyConnection::connect(&site.database).await.unwrap();
     let mut reading = reader.begin().await.unwrap();
-    // The last step of all is held up: whatever came before it is done by then.
+    // A step that changes the table is held up: what came before it is done by then.
     sqlx::query("LOCK TABLE person IN ACCESS SHARE MODE").execute(&mut *reading).await.unwrap();
     let config = site.file("server.toml");
     let mut child =
