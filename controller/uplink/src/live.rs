@@ -124,7 +124,7 @@ pub struct Camera {
     pub camera: String,
     /// Whether pictures come.
     pub up: bool,
-    /// Age of the newest frame, in milliseconds.
+    /// Age of the newest frame, in milliseconds; a controller does not know it.
     pub frame_age_ms: Option<u64>,
 }
 

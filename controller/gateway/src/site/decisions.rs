@@ -17,7 +17,7 @@ use uplink::event::{self, Body, Fact};
 use uplink::reader_link::{Face, OLDEST_SIGHTING_MS, Sighting};
 
 use super::record::After;
-use super::{BoardId, CameraNow, DecisionId, Effect, LinkId, Now, RELEASE_LIFE, Released, Say, Site, trace};
+use super::{BoardId, DecisionId, Effect, LinkId, Now, RELEASE_LIFE, Released, Say, Site, trace};
 
 /// Tracks remembered for each camera.
 const TRACKS: usize = 64;
@@ -115,7 +115,7 @@ impl Site {
             return;
         };
         let (door, side, name) = (camera.door, camera.side, camera.name.clone());
-        self.cameras.insert(name.clone(), CameraNow { up: true, frame_at: Some(sighting.captured_at) });
+        self.cameras.insert(name.clone(), true);
         let age = now.utc.0.saturating_sub(sighting.captured_at);
         let oldest = i64::try_from(OLDEST_SIGHTING_MS * 1_000).expect("a second");
         let origin = Origin::Face { link, camera: name.clone(), track: sighting.track };

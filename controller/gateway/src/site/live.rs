@@ -39,12 +39,11 @@ impl Site {
             line: board.line,
             list: board.list.told(),
         });
-        let cameras = self.cameras.iter().map(|(name, it)| live::Camera {
+        // How old the newest picture is, only the vision process knows: a controller hears of those with somebody in them.
+        let cameras = self.cameras.iter().map(|(name, up)| live::Camera {
             camera: name.clone(),
-            up: it.up,
-            frame_age_ms: it
-                .frame_at
-                .map(|at| u64::try_from(now.utc.0.saturating_sub(at) / 1_000).unwrap_or(0)),
+            up: *up,
+            frame_age_ms: None,
         });
         live::Live {
             at: now.utc.0,

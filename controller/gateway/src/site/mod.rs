@@ -205,7 +205,7 @@ pub struct Site {
     commands: Commands,
     /// Who was released, by the number of the order.
     releases: BTreeMap<u64, Released>,
-    cameras: BTreeMap<String, CameraNow>,
+    cameras: BTreeMap<String, bool>,
     buses: Vec<bool>,
     /// Zones that burn, and the doors here that they free.
     burning: BTreeSet<FireZoneId>,
@@ -236,12 +236,6 @@ struct Released {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct DecisionId(u64);
 
-#[derive(Debug, Clone, Copy)]
-struct CameraNow {
-    up: bool,
-    frame_at: Option<i64>,
-}
-
 impl Site {
     /// A controller at its start. `first_order` must differ from one run to the next: boards remember the last numbers.
     /// `memory` is what the outbox remembered.
@@ -254,8 +248,7 @@ impl Site {
     ) -> Site {
         let boards = plan.ids().map(|id| Board::new(plan.board(id))).collect();
         let points = plan.ids().filter_map(|id| plan.door(id)).map(|door| (door, Point::default())).collect();
-        let cameras =
-            plan.cameras.iter().map(|it| (it.name.clone(), CameraNow { up: false, frame_at: None }));
+        let cameras = plan.cameras.iter().map(|it| (it.name.clone(), false));
         let mut site = Site {
             cameras: cameras.collect(),
             buses: plan.buses.iter().map(|_| true).collect(),
@@ -371,9 +364,9 @@ impl Site {
         if self.plan.camera(vision, camera).is_none() {
             return;
         }
-        let known = self.cameras.entry(camera.to_owned()).or_insert(CameraNow { up: !up, frame_at: None });
-        if known.up != up {
-            known.up = up;
+        let known = self.cameras.entry(camera.to_owned()).or_insert(!up);
+        if *known != up {
+            *known = up;
             self.event(now.utc.0, Body::Camera(uplink::event::Camera { camera: camera.to_owned(), up }));
         }
     }
