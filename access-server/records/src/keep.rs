@@ -11,7 +11,7 @@ use sqlx::AssertSqlSafe;
 use crate::term::Traits;
 
 /// Records in one transaction; the writer is held for some tens of milliseconds.
-const BATCH: u32 = 1000;
+const BATCH: u32 = 250;
 /// How soon a record can be found.
 const PAUSE: Duration = Duration::from_millis(250);
 /// After a fault of the database.
