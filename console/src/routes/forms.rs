@@ -27,7 +27,9 @@ pub(super) trait Form: Sized + 'static {
     fn thing(id: u64) -> Thing;
 
     /// What stands in the form of something new. `asked` is what the address says.
-    fn blank(survey: &Survey, asked: &Fields) -> Fields;
+    fn blank(_survey: &Survey, _asked: &Fields) -> Fields {
+        Fields::default()
+    }
 
     /// What stands in the form of something known, and its fingerprint; `None` when it is not there.
     fn fill(survey: &Survey, id: u64) -> Option<(Fields, Seen)>;

@@ -384,6 +384,18 @@ mod tests {
     }
 
     #[test]
+    fn a_drawing_a_hundred_thousand_deep_is_refused_and_nothing_ends_by_it() {
+        let deep = "<g>".repeat(100_000) + &"</g>".repeat(100_000);
+        let svg = format!("<svg xmlns=\"{SVG}\" viewBox=\"0 0 99 99\">{deep}</svg>");
+        // As large a stack as the worker that rewrites has.
+        let refused = std::thread::Builder::new()
+            .stack_size(2 << 20)
+            .spawn(move || rewrite(svg.as_bytes()).unwrap_err())
+            .unwrap();
+        assert!(matches!(refused.join().unwrap(), Refusal::TooDeep | Refusal::Damaged));
+    }
+
+    #[test]
     fn an_export_with_the_name_of_its_grammar_is_read() {
         let svg = written(
             "<?xml version=\"1.0\"?>\n<!DOCTYPE svg PUBLIC \"-//W3C//DTD SVG 1.1//EN\" \

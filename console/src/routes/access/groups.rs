@@ -24,10 +24,6 @@ impl Form for GroupForm {
         Thing::Group(GroupId(id))
     }
 
-    fn blank(_: &Survey, _: &Fields) -> Fields {
-        Fields::default()
-    }
-
     fn fill(survey: &Survey, id: u64) -> Option<(Fields, Seen)> {
         let label = survey.label(Thing::Group(GroupId(id)))?;
         Some((label_fields(&label), Seen::of(&label)))
@@ -60,10 +56,6 @@ impl Form for DoorGroupForm {
 
     fn thing(id: u64) -> Thing {
         Thing::DoorGroup(id)
-    }
-
-    fn blank(_: &Survey, _: &Fields) -> Fields {
-        Fields::default()
     }
 
     fn fill(survey: &Survey, id: u64) -> Option<(Fields, Seen)> {

@@ -20,10 +20,6 @@ impl Form for ZoneForm {
         Thing::FireZone(FireZoneId(id))
     }
 
-    fn blank(_: &Survey, _: &Fields) -> Fields {
-        Fields::default()
-    }
-
     fn fill(survey: &Survey, id: u64) -> Option<(Fields, Seen)> {
         let (_, zone) = survey.fire_zones.iter().find(|(own, _)| own.0 == id)?;
         Some((label_fields(zone), Seen::of(zone)))
