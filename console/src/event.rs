@@ -67,6 +67,14 @@ struct Row<'a> {
     event: EventView,
 }
 
+/// Stands on a line that is drawn for many, where the pass of each goes; in no name, as it is no letter.
+pub(crate) const PASS_GOES_HERE: &str = "\u{fdd0}";
+
+/// A line that was drawn for many, with a session's own pass to the photograph on it.
+pub(crate) fn with_pass(html: &str, kit: &Kit, session: &str, person: PersonId, seq: u64) -> String {
+    html.replace(PASS_GOES_HERE, &picture::pass(kit.keys(), session, person, seq))
+}
+
 /// The line's HTML.
 pub(crate) fn row(kit: &Kit, page: &Page, directory: &Directory, event: &StoredEvent, now: i64) -> String {
     let row = Row { page, event: view(kit, page, directory, event, now) };
@@ -153,10 +161,13 @@ fn access(view: &mut EventView, kit: &Kit, page: &Page, directory: &Directory, a
         wire::Outcome::Denied => Level::Denied,
     };
     view.has_person = true;
-    if let (Some(id), Some(person), Some(operator)) = (access.person, person, &page.operator)
+    if let (Some(id), Some(person)) = (access.person, person)
         && person.has_photo
     {
-        let pass = picture::pass(kit.keys(), operator.session(), PersonId(id), view.seq);
+        let pass = page.operator.as_ref().map_or_else(
+            || PASS_GOES_HERE.to_owned(),
+            |operator| picture::pass(kit.keys(), operator.session(), PersonId(id), view.seq),
+        );
         view.photo = Some(format!("/people/{id}/photo?record={}&pass={pass}", view.seq));
         view.photo_alt = page.say_with("photo-of", "name", name.clone()).into_owned();
     }
@@ -218,6 +229,7 @@ struct Own {
     person: Option<u64>,
     door: Option<u64>,
     operator: Option<i64>,
+    webhook: Option<i64>,
 }
 
 fn own(view: &mut EventView, page: &Page, directory: &Directory, kind: &str, own: &Own) {
@@ -234,7 +246,13 @@ fn own(view: &mut EventView, page: &Page, directory: &Directory, kind: &str, own
     let person = person.map_or_else(gone, |person| person.name.clone());
     let door = own.door.map(|id| directory.door(page, id)).unwrap_or_default();
     let operator = own.operator.and_then(|id| directory.operators.get(&id).cloned()).unwrap_or_default();
-    let arguments = [("person", person.into()), ("door", door.into()), ("operator", operator.into())];
+    let webhook = own.webhook.map(|id| id.to_string()).unwrap_or_default();
+    let arguments = [
+        ("person", person.into()),
+        ("door", door.into()),
+        ("operator", operator.into()),
+        ("webhook", webhook.into()),
+    ];
     view.sentence = page.language.say_with(&key, &arguments).trim().to_owned();
 }
 

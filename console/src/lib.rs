@@ -6,6 +6,7 @@
 
 mod assets;
 mod directory;
+mod drawing;
 mod event;
 mod form;
 mod page;
@@ -19,9 +20,9 @@ mod words;
 use axum::extract::FromRef;
 use axum::middleware;
 use jiff::tz::TimeZone;
-use kit::live::LiveTable;
 use kit::{Kit, Routes};
 
+use drawing::Drawings;
 pub use words::Language;
 
 /// What the pages are made from. Cheap to clone.
@@ -29,10 +30,17 @@ pub use words::Language;
 pub struct Console {
     /// The server's shared state.
     pub kit: Kit,
-    /// What devices say they look like.
-    pub live: LiveTable,
     /// The site's time zone.
     pub zone: TimeZone,
+    drawings: Drawings,
+}
+
+impl Console {
+    /// The pages of a site whose times are shown in this zone.
+    #[must_use]
+    pub fn new(kit: Kit, zone: TimeZone) -> Self {
+        Self { kit, zone, drawings: Drawings::default() }
+    }
 }
 
 impl FromRef<Console> for Kit {

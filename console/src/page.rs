@@ -24,6 +24,8 @@ pub(crate) const PASSWORD_LENGTH: u32 = 10;
 pub(crate) struct Page {
     pub(crate) language: Language,
     pub(crate) operator: Option<Operator>,
+    /// The rank that it is drawn for: the operator's own; what many watch is drawn for nobody, and for their rank.
+    pub(crate) rank: Option<Role>,
     pub(crate) zone: TimeZone,
     /// Which entry of the navigation the page belongs to; none for pages outside it.
     pub(crate) section: &'static str,

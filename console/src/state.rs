@@ -53,6 +53,14 @@ impl Level {
     }
 }
 
+/// When something was last heard.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct LastHeard {
+    pub(crate) at: i64,
+    /// The device whose every word makes it new; `None` for what stands still.
+    pub(crate) of: Option<String>,
+}
+
 /// One matter that a person should look at. What follows from it is not another one.
 #[derive(Debug)]
 struct Matter {
@@ -60,7 +68,7 @@ struct Matter {
     name: String,
     what: String,
     /// Since when, or when it was last heard.
-    at: Option<i64>,
+    at: Option<LastHeard>,
 }
 
 /// A door as it is drawn.
@@ -77,7 +85,7 @@ pub(crate) struct DoorView {
     pub(crate) troubles: Vec<String>,
     /// Why nobody can say how the lock stands.
     pub(crate) unknown: Option<&'static str>,
-    pub(crate) heard_at: Option<i64>,
+    pub(crate) heard_at: Option<LastHeard>,
     /// Whether something else, told of elsewhere, is all that is wrong with it.
     follows: bool,
 }
@@ -90,7 +98,7 @@ pub(crate) struct DeviceView {
     pub(crate) level: Level,
     pub(crate) state: &'static str,
     facts: Vec<String>,
-    pub(crate) heard_at: Option<i64>,
+    pub(crate) heard_at: Option<LastHeard>,
     pub(crate) parts: Vec<PartView>,
 }
 
@@ -102,7 +110,7 @@ pub(crate) struct PartView {
     pub(crate) level: Level,
     pub(crate) state: &'static str,
     facts: Vec<String>,
-    pub(crate) heard_at: Option<i64>,
+    pub(crate) heard_at: Option<LastHeard>,
 }
 
 #[derive(Template)]
@@ -156,7 +164,7 @@ fn matters(
             level: Level::Attention,
             name: page.word("server-trouble", trouble.as_str()),
             what: page.word("server-trouble-means", trouble.as_str()),
-            at: Some(*since),
+            at: Some(LastHeard::still(*since)),
         })
         .collect();
     let mut add = |level, name: &str, what: String, at| {
@@ -168,18 +176,29 @@ fn matters(
     for door in doors.iter().filter(|door| !door.follows) {
         let mut what = door.troubles.clone();
         what.extend(door.unknown.map(|why| page.say(why).into_owned()));
-        add(door.level, &door.name, what.join(&comma), door.heard_at);
+        add(door.level, &door.name, what.join(&comma), door.heard_at.clone());
     }
     for device in devices {
-        add(device.level, &device.name, page.say(device.state).into_owned(), device.heard_at);
+        add(device.level, &device.name, page.say(device.state).into_owned(), device.heard_at.clone());
         for part in device.parts.iter().filter(|_| device.level != Level::Unknown) {
-            add(part.level, &part.name, page.say(part.state).into_owned(), part.heard_at);
+            add(part.level, &part.name, page.say(part.state).into_owned(), part.heard_at.clone());
         }
     }
     // A camera is told of by its vision process and by the controller it reports to.
     let mut told = BTreeSet::new();
     matters.retain(|matter| told.insert((matter.name.clone(), matter.what.clone())));
     matters
+}
+
+impl LastHeard {
+    /// Of something that does not speak itself.
+    fn still(at: i64) -> Self {
+        Self { at, of: None }
+    }
+
+    fn of(device: &str, heard: &Heard) -> Self {
+        Self { at: heard.heard_at, of: Some(device.to_owned()) }
+    }
 }
 
 /// Whether what a device said is too old to be drawn as now.
@@ -212,7 +231,7 @@ pub(crate) fn door_view(page: &Page, door: &Door, heard: Option<&Heard>, now: i6
         view.unknown = Some("unknown-controller-never");
         return view;
     };
-    view.heard_at = Some(heard.heard_at);
+    view.heard_at = Some(LastHeard::of(&door.controller, heard));
     let Some(state) = heard.live.doors.iter().find(|it| it.door == door.id) else {
         view.unknown = Some("unknown-not-configured");
         view.follows = is_stale(heard, now);
@@ -227,7 +246,7 @@ pub(crate) fn door_view(page: &Page, door: &Door, heard: Option<&Heard>, now: i6
     let offline = state.troubles.iter().any(|word| word == "board-offline");
     let other = state.troubles.iter().any(|word| word != "board-offline");
     if offline {
-        view.heard_at = state.heard_at.map(|at| by_our_clock(heard, at));
+        view.heard_at = state.heard_at.map(|at| LastHeard::still(by_our_clock(heard, at)));
     } else {
         view.lock = match state.lock {
             Lock::Locked => "lock-locked",
@@ -274,7 +293,7 @@ pub(crate) fn device_view(
     };
     let Some(heard) = heard else { return view };
     let live = &heard.live;
-    view.heard_at = Some(heard.heard_at);
+    view.heard_at = Some(LastHeard::of(name, heard));
     let writable = live.outbox.is_none_or(|outbox| outbox.writable);
     (view.level, view.state) = match (is_stale(heard, now), writable) {
         (true, _) => (Level::Unknown, "device-silent"),
@@ -296,7 +315,9 @@ pub(crate) fn device_view(
         let waiting = outbox.urgent.saturating_add(outbox.bulk).to_string();
         view.facts.push(page.say_with("device-outbox", "count", waiting).into_owned());
     }
-    view.facts.push(page.say_with("device-clock", "ms", (heard.clock_error / 1000).to_string()).into_owned());
+    // To a tenth of a second: a figure that flickers draws the eye, and a drawing that differs each second is sent each second.
+    let clock = heard.clock_error / 100_000 * 100;
+    view.facts.push(page.say_with("device-clock", "ms", clock.to_string()).into_owned());
     view.facts.push(page.say_with("device-software", "version", live.software.clone()).into_owned());
     view
 }
@@ -326,7 +347,10 @@ fn board_view(
         state: state(stale, if board.online { "board-online" } else { "board-offline" }),
         facts,
         // While it answers, the controller's word is its age.
-        heard_at: board.heard_at.filter(|_| !board.online).map(|at| by_our_clock(heard, at)),
+        heard_at: board
+            .heard_at
+            .filter(|_| !board.online)
+            .map(|at| LastHeard::still(by_our_clock(heard, at))),
     }
 }
 
@@ -354,9 +378,9 @@ fn state(stale: bool, said: &'static str) -> &'static str {
     if stale { "part-unknown" } else { said }
 }
 
-/// Whether a device that was drawn as speaking has fallen silent since, within the last beats.
-pub(crate) fn went_stale(drawn: &BTreeMap<String, Heard>, now: i64) -> bool {
-    drawn.values().any(|heard| is_stale(heard, now) && !is_stale(heard, now - 2 * STALE_AFTER))
+/// Whether a device that was drawn as speaking, then, has fallen silent since.
+pub(crate) fn went_stale(drawn: &BTreeMap<String, Heard>, then: i64, now: i64) -> bool {
+    drawn.values().any(|heard| is_stale(heard, now) && !is_stale(heard, then))
 }
 
 #[cfg(test)]

@@ -19,7 +19,7 @@ use crate::state;
 use crate::words::Language;
 
 /// What is looked at.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(crate) enum View {
     /// The live page.
     Live,

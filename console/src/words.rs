@@ -19,7 +19,7 @@ static BUNDLES: LazyLock<[FluentBundle<FluentResource>; 2]> =
     LazyLock::new(|| [bundle("zh-CN", ZH), bundle("en", EN)]);
 
 /// One language of the interface. The first is the site's own.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Language {
     /// 简体中文.
     Chinese,

@@ -3,6 +3,8 @@
 mod events;
 mod tokens;
 
+pub use events::Event;
+
 use crate::auth::{Role, Scope};
 use crate::routes::{Doc, Routes, Who};
 use crate::state::Kit;

@@ -26,6 +26,8 @@ pub enum Trouble {
     PolicyFaulty,
     /// What was changed could not be put in force yet: a withdrawn right may still open doors.
     PolicyUnpublished,
+    /// A webhook's receiver takes nothing, or was given up: what it is to be told waits.
+    WebhookSilent,
 }
 
 impl Trouble {
@@ -40,6 +42,7 @@ impl Trouble {
             Self::MalformedPayloads => "malformed-payloads",
             Self::PolicyFaulty => "policy-faulty",
             Self::PolicyUnpublished => "policy-unpublished",
+            Self::WebhookSilent => "webhook-silent",
         }
     }
 }

@@ -26,6 +26,8 @@ pub struct Config {
     pub mqtt: Mqtt,
     /// The service that turns photographs into templates; without it nobody can be enrolled.
     pub embed: Option<Embed>,
+    /// Whom webhooks may reach.
+    pub webhooks: Option<Webhooks>,
 }
 
 /// The listener for browsers.
@@ -64,6 +66,17 @@ pub struct Embed {
     pub address: Spanned<String>,
     /// The name in its certificate, as `vision-1`.
     pub name: Spanned<String>,
+}
+
+/// Whom webhooks may reach, besides every receiver whose certificate the machine believes.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Webhooks {
+    /// Further authorities of receivers' certificates, PEM.
+    pub authorities: Option<Spanned<PathBuf>>,
+    /// Whether receivers may listen on this machine itself.
+    #[serde(default)]
+    pub loopback: bool,
 }
 
 /// What is wrong with the configuration, with file and line.
@@ -139,6 +152,10 @@ impl Config {
             let joined = base.join(path.get_ref());
             *path.get_mut() = joined;
         }
+        if let Some(path) = self.webhooks.as_mut().and_then(|it| it.authorities.as_mut()) {
+            let joined = base.join(path.get_ref());
+            *path.get_mut() = joined;
+        }
         if let Some(file) = self.database.get_ref().strip_prefix("sqlite:") {
             let joined = format!("sqlite:{}", base.join(file).display());
             *self.database.get_mut() = joined;
@@ -176,6 +193,12 @@ impl Config {
             if !path.get_ref().is_file() {
                 faults.push((path.span(), format!("{key}: no such file: {}", path.get_ref().display())));
             }
+        }
+        if let Some(path) = self.webhooks.as_ref().and_then(|it| it.authorities.as_ref())
+            && !path.get_ref().is_file()
+        {
+            let message = format!("webhooks.authorities: no such file: {}", path.get_ref().display());
+            faults.push((path.span(), message));
         }
         if !is_host(self.mqtt.host.get_ref()) {
             faults.push((self.mqtt.host.span(), "mqtt.host: neither a name nor an address".to_owned()));

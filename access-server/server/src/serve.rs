@@ -50,6 +50,7 @@ pub async fn serve(config: &Path) -> anyhow::Result<()> {
     let mqtt = &config.mqtt;
     let tls = tls::client(mqtt.authority.get_ref(), mqtt.certificate.get_ref(), mqtt.key.get_ref())?;
     let embed = embed(&config)?;
+    let receivers = receivers(&config)?;
     let listener = tls::listener(config.http.certificate.get_ref(), config.http.key.get_ref())?;
     let keys = Keys::open(config.keys.get_ref())?;
     let socket = listening::bind(*config.http.listen.get_ref())?;
@@ -68,6 +69,7 @@ pub async fn serve(config: &Path) -> anyhow::Result<()> {
     let (haves, asked) = mpsc::channel(sync::QUEUE);
     let mut syncing = tokio::spawn(sync::run(kit.clone(), asked));
     let mut indexing = tokio::spawn(records::keep(kit.clone()));
+    let mut telling = tokio::spawn(webhooks::run(kit.clone(), receivers));
     let hub = Hub::new(kit.clone(), ingest.clone(), haves);
     let (host, port) = (mqtt.host.get_ref().clone(), *mqtt.port.get_ref());
     let mut speaking = tokio::spawn(async move { mqtt::run(hub, &host, port, tls, committed).await });
@@ -100,13 +102,14 @@ pub async fn serve(config: &Path) -> anyhow::Result<()> {
         // Without them the server would look well and do half its work.
         _ = &mut syncing => Some(anyhow!("what publishes the policy and looks after replicas ended by itself")),
         _ = &mut indexing => Some(anyhow!("what keeps the index of records ended by itself")),
+        _ = &mut telling => Some(anyhow!("what tells webhooks ended by itself")),
         _ = &mut speaking => Some(anyhow!("what speaks to the broker ended by itself")),
     };
     supervisor::stopping();
     // No new events, then what is queued and the last checkpoint; browsers meanwhile.
     handle.graceful_shutdown(Some(FAREWELL));
     // What they hold of the ingest must be gone before it can come to its end.
-    for task in [speaking, syncing, indexing] {
+    for task in [speaking, syncing, indexing, telling] {
         if !task.is_finished() {
             task.abort();
             let _ = task.await;
@@ -184,6 +187,16 @@ pub fn embed(config: &Config) -> anyhow::Result<Option<EmbedService>> {
     service.map(Some).context("embed")
 }
 
+/// The way to the receivers of webhooks.
+///
+/// # Errors
+/// When the file of authorities cannot be used.
+pub fn receivers(config: &Config) -> anyhow::Result<webhooks::Way> {
+    let webhooks = config.webhooks.as_ref();
+    let authorities = webhooks.and_then(|it| it.authorities.as_ref()).map(|path| path.get_ref().as_path());
+    webhooks::Way::new(authorities, webhooks.is_some_and(|it| it.loopback)).context("webhooks.authorities")
+}
+
 /// Every route of this server.
 pub fn routes(
     kit: &Kit,
@@ -192,7 +205,7 @@ pub fn routes(
     zone: TimeZone,
     places: Places,
 ) -> Routes {
-    let pages = console::routes(Console { kit: kit.clone(), live: kit.live().clone(), zone });
+    let pages = console::routes(Console::new(kit.clone(), zone));
     slices::routes(embed).merge(health::routes(ingest, places)).with_state(kit.clone()).merge(pages)
 }
 

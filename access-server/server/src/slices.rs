@@ -17,7 +17,8 @@ const ZONE: &str = "Asia/Shanghai";
 /// Every migration, in the order in which they build on one another.
 #[must_use]
 pub fn migrations() -> Vec<Migration> {
-    [journal::MIGRATIONS, people::MIGRATIONS, doors::MIGRATIONS, records::MIGRATIONS].concat()
+    [journal::MIGRATIONS, people::MIGRATIONS, doors::MIGRATIONS, records::MIGRATIONS, webhooks::MIGRATIONS]
+        .concat()
 }
 
 /// What happens when events are journaled, in the same transaction.
@@ -28,7 +29,11 @@ pub fn reactions() -> Reactions {
 
 /// Every route of every slice, and their description for programs.
 pub fn routes(embed: Option<EmbedService>) -> Routes<Kit> {
-    kit::http::routes().merge(people::routes(embed)).merge(doors::routes()).described()
+    kit::http::routes()
+        .merge(people::routes(embed))
+        .merge(doors::routes())
+        .merge(webhooks::routes())
+        .described()
 }
 
 /// What a device that asks for a replica is answered.
@@ -62,7 +67,9 @@ pub async fn replica(kit: &Kit, device: &Holder, have: &Have) -> anyhow::Result<
 /// Whether something journaled under this kind may change the policy.
 #[must_use]
 pub fn touches_policy(kind: &str) -> bool {
-    !["policy.", "operator.", "command.", "server.", "picture."].iter().any(|other| kind.starts_with(other))
+    !["policy.", "operator.", "command.", "server.", "picture.", "webhook."]
+        .iter()
+        .any(|other| kind.starts_with(other))
 }
 
 /// What the controllers decide by.

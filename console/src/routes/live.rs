@@ -50,7 +50,7 @@ pub(super) async fn show(
     let events =
         records.iter().map(|record| event::row(&console.kit, &page, &directory, record, now)).collect();
     let troubles = console.kit.troubles().standing();
-    let state = state::render(&page, &directory, &console.live.all(), &troubles, now);
+    let state = state::render(&page, &directory, &console.kit.live().all(), &troubles, now);
     let after = records.first().map_or(0, |record| record.seq);
     Ok(html(StatusCode::OK, &Live { page, after, now, state, events }))
 }

@@ -4,6 +4,7 @@ pub(crate) mod access;
 pub(crate) mod devices;
 mod forms;
 mod history;
+mod hooks;
 mod language;
 mod live;
 mod login;
@@ -13,7 +14,7 @@ mod photo;
 pub(crate) mod plan;
 mod problem;
 pub(crate) mod site;
-mod stream;
+pub(crate) mod stream;
 mod tokens;
 
 use axum::http::HeaderMap;
@@ -52,6 +53,7 @@ pub(crate) fn all(console: &Console) -> Routes<Console> {
         .merge(devices::routes())
         .merge(plan::routes())
         .merge(tokens::routes())
+        .merge(hooks::routes())
         .around(|pages| pages.layer(problems));
     pages.merge(assets::routes())
 }
@@ -59,6 +61,7 @@ pub(crate) fn all(console: &Console) -> Routes<Console> {
 impl Console {
     /// The page's surroundings for whoever asks: in the language of the cookie or the browser.
     fn page(&self, headers: &HeaderMap, operator: Option<Operator>) -> Page {
-        Page { language: Language::of_request(headers), operator, zone: self.zone.clone(), section: "" }
+        let (language, rank) = (Language::of_request(headers), operator.as_ref().map(|it| it.role));
+        Page { language, operator, rank, zone: self.zone.clone(), section: "" }
     }
 }

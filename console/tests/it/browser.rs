@@ -8,10 +8,17 @@ use console::Console;
 use jiff::tz::TimeZone;
 use kit::Kit;
 use kit::auth::{self, Role};
+use kit::testing::Site;
 use tower::ServiceExt;
 
 const FIRST: &str = "a first password";
 const OWN: &str = "a password of their own";
+
+/// A site on each engine, with every slice that has a page.
+pub(crate) async fn sites() -> Vec<Site> {
+    let slices = [people::MIGRATIONS, doors::MIGRATIONS, records::MIGRATIONS, webhooks::MIGRATIONS];
+    kit::testing::sites(&slices.concat()).await
+}
 
 pub(crate) struct Browser {
     routes: Router,
@@ -34,7 +41,7 @@ impl Browser {
         let session = auth::sign_in(kit, name, OWN, "127.0.0.1").await.unwrap();
         let cookie = session.set_cookie.split(';').next().unwrap();
         let session = cookie.split_once('=').unwrap().1.to_owned();
-        let console = Console { kit: kit.clone(), live: kit.live().clone(), zone: TimeZone::UTC };
+        let console = Console::new(kit.clone(), TimeZone::UTC);
         Self { routes: console::routes(console).into(), session }
     }
 

@@ -5,10 +5,10 @@ use domain::ids::ControllerId;
 use doors::label::Label;
 use doors::place;
 use kit::auth::Role;
-use kit::testing::{MONDAY, sites};
+use kit::testing::MONDAY;
 use uplink::live::{Board, Line, List, Live, Outbox};
 
-use crate::browser::Browser;
+use crate::browser::{Browser, sites};
 
 fn said() -> Live {
     let board = Board {
@@ -35,7 +35,7 @@ fn said() -> Live {
 
 #[tokio::test]
 async fn a_controller_is_shown_with_its_boards_lines_and_lists() {
-    for site in sites(&[people::MIGRATIONS, doors::MIGRATIONS].concat()).await {
+    for site in sites().await {
         let kit = &site.kit;
         let mut tx = kit.begin().await.unwrap();
         place::put_controller(&mut tx, None, ControllerId(1), &Label::new("one", "一号")).await.unwrap();

@@ -3,17 +3,17 @@
 use axum::http::StatusCode;
 use kit::auth::Role;
 use kit::journal::{newest, place_at};
-use kit::testing::{MONDAY, sites};
+use kit::testing::MONDAY;
 use people::person::{self, Particulars};
 use serde_json::json;
 
-use crate::browser::Browser;
+use crate::browser::{Browser, sites};
 
 const DAY: i64 = 24 * 60 * 60 * 1_000_000;
 
 #[tokio::test]
 async fn every_record_is_seen_once_from_the_newest_to_the_first() {
-    for site in sites(&[people::MIGRATIONS, doors::MIGRATIONS, records::MIGRATIONS].concat()).await {
+    for site in sites().await {
         let kit = &site.kit;
         let mut tx = kit.begin().await.unwrap();
         for number in 0..250 {
@@ -44,7 +44,7 @@ async fn every_record_is_seen_once_from_the_newest_to_the_first() {
 
 #[tokio::test]
 async fn a_day_is_found_in_a_long_journal() {
-    for site in sites(&[people::MIGRATIONS, doors::MIGRATIONS, records::MIGRATIONS].concat()).await {
+    for site in sites().await {
         let kit = &site.kit;
         assert_eq!(place_at(kit.read(), MONDAY).await.unwrap(), 1, "an empty journal");
         let mut tx = kit.begin().await.unwrap();
@@ -70,7 +70,7 @@ async fn a_day_is_found_in_a_long_journal() {
 
 #[tokio::test]
 async fn records_are_found_by_who_where_and_what_and_saved_as_a_table() {
-    for site in sites(&[people::MIGRATIONS, doors::MIGRATIONS, records::MIGRATIONS].concat()).await {
+    for site in sites().await {
         let kit = &site.kit;
         let mut tx = kit.begin().await.unwrap();
         let lin = person::add(&mut tx, None, &Particulars::named("lin", "林晓雨")).await.unwrap().0;

@@ -3,9 +3,9 @@
 use std::time::Duration;
 
 use kit::auth::Role;
-use kit::testing::{Site, sites};
+use kit::testing::Site;
 
-use crate::browser::Browser;
+use crate::browser::{Browser, sites};
 
 /// Journals as many records of the server's own; the last one's place.
 async fn bookkeeping(site: &Site, count: u32) -> u64 {
@@ -33,7 +33,7 @@ async fn alarm(site: &Site) -> u64 {
 
 #[tokio::test]
 async fn alarms_of_the_last_day_are_not_pushed_off_the_page() {
-    for site in sites(&[people::MIGRATIONS, doors::MIGRATIONS].concat()).await {
+    for site in sites().await {
         let old = alarm(&site).await;
         site.clock.advance(Duration::from_secs(24 * 60 * 60));
         let viewer = Browser::signed_in(&site.kit, "eye", Role::Viewer).await;

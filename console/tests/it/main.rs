@@ -4,10 +4,12 @@
 mod browser;
 mod devices;
 mod history;
+mod hooks;
 mod live;
 mod people;
 mod photo;
 mod plan;
 mod site;
+mod stream;
 mod tokens;
 mod words;

@@ -3,11 +3,10 @@
 use axum::http::StatusCode;
 use kit::Kit;
 use kit::auth::Role;
-use kit::testing::sites;
 use people::person::{self, Particulars};
 use people::{credential, find};
 
-use crate::browser::Browser;
+use crate::browser::{Browser, sites};
 
 async fn somebody(kit: &Kit, key: &str, name: &str) -> u64 {
     let mut tx = kit.begin().await.unwrap();
@@ -18,7 +17,7 @@ async fn somebody(kit: &Kit, key: &str, name: &str) -> u64 {
 
 #[tokio::test]
 async fn people_are_found_by_pinyin_and_shown_page_by_page() {
-    for site in sites(&[people::MIGRATIONS, doors::MIGRATIONS].concat()).await {
+    for site in sites().await {
         let kit = &site.kit;
         let lin = somebody(kit, "lin", "林晓雨").await;
         for number in 0..60 {
@@ -44,7 +43,7 @@ async fn people_are_found_by_pinyin_and_shown_page_by_page() {
 
 #[tokio::test]
 async fn a_person_is_added_changed_and_suspended() {
-    for site in sites(&[people::MIGRATIONS, doors::MIGRATIONS].concat()).await {
+    for site in sites().await {
         let kit = &site.kit;
         let manager = Browser::signed_in(kit, "boss", Role::Manager).await;
         let refused =
@@ -93,7 +92,7 @@ async fn a_person_is_added_changed_and_suspended() {
 
 #[tokio::test]
 async fn credentials_and_consents_are_given_and_taken_back() {
-    for site in sites(&[people::MIGRATIONS, doors::MIGRATIONS].concat()).await {
+    for site in sites().await {
         let kit = &site.kit;
         let manager = Browser::signed_in(kit, "boss", Role::Manager).await;
         let id = somebody(kit, "ada", "艾达").await;
@@ -129,7 +128,7 @@ async fn credentials_and_consents_are_given_and_taken_back() {
 
 #[tokio::test]
 async fn who_may_not_see_people_does_not() {
-    let site = sites(&[people::MIGRATIONS, doors::MIGRATIONS].concat()).await.remove(0);
+    let site = sites().await.remove(0);
     let kit = &site.kit;
     let id = somebody(kit, "ada", "艾达").await;
     let viewer = Browser::signed_in(kit, "eye", Role::Viewer).await;

@@ -5,12 +5,12 @@ use domain::ids::PersonId;
 use kit::Kit;
 use kit::auth::Role;
 use kit::looks::SAME_LOOK;
-use kit::testing::{MONDAY, sites};
+use kit::testing::MONDAY;
 use people::consent::{self, Purpose};
 use people::person::{self, Particulars};
 use people::picture;
 
-use crate::browser::Browser;
+use crate::browser::{Browser, sites};
 
 async fn somebody_with_a_picture(kit: &Kit) -> PersonId {
     let mut tx = kit.begin().await.unwrap();
@@ -31,7 +31,7 @@ async fn seen(browser: &Browser, kit: &Kit, path: &str) -> bool {
 
 #[tokio::test]
 async fn a_picture_without_its_rows_pass_is_journaled_as_seen() {
-    for site in sites(&[people::MIGRATIONS, doors::MIGRATIONS].concat()).await {
+    for site in sites().await {
         let kit = &site.kit;
         let ada = somebody_with_a_picture(kit).await;
         let one = Browser::signed_in(kit, "one", Role::Viewer).await;

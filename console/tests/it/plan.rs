@@ -11,9 +11,8 @@ use doors::place::{self, Area, AreaKind};
 use doors::plan::{self, Point};
 use kit::Kit;
 use kit::auth::Role;
-use kit::testing::sites;
 
-use crate::browser::Browser;
+use crate::browser::{Browser, sites};
 
 const DRAWING: &str = "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 400 200\" onload=\"alert(1)\">\
                        <script>alert(2)</script><rect width=\"400\" height=\"200\" fill=\"none\" stroke=\"#000\"/></svg>";
@@ -51,7 +50,7 @@ async fn floor(kit: &Kit) -> AreaId {
 
 #[tokio::test]
 async fn a_plan_is_uploaded_and_its_doors_are_placed_and_drawn() {
-    for site in sites(&[people::MIGRATIONS, doors::MIGRATIONS].concat()).await {
+    for site in sites().await {
         let kit = &site.kit;
         let floor = floor(kit).await;
         let manager = Browser::signed_in(kit, "boss", Role::Manager).await;
@@ -90,7 +89,7 @@ async fn a_plan_is_uploaded_and_its_doors_are_placed_and_drawn() {
 
 #[tokio::test]
 async fn what_is_no_plan_is_refused_and_nothing_is_kept() {
-    let site = sites(&[people::MIGRATIONS, doors::MIGRATIONS].concat()).await.remove(0);
+    let site = sites().await.remove(0);
     let kit = &site.kit;
     let floor = floor(kit).await;
     let manager = Browser::signed_in(kit, "boss", Role::Manager).await;

@@ -5,14 +5,9 @@ use axum::http::StatusCode;
 use doors::survey::Survey;
 use kit::Kit;
 use kit::auth::Role;
-use kit::testing::{Site, sites};
 use people::person::{self, Particulars};
 
-use crate::browser::Browser;
-
-async fn all() -> Vec<Site> {
-    sites(&[people::MIGRATIONS, doors::MIGRATIONS].concat()).await
-}
+use crate::browser::{Browser, sites};
 
 async fn survey(kit: &Kit) -> Survey {
     Survey::load(&mut kit.read().acquire().await.unwrap()).await.unwrap()
@@ -53,7 +48,7 @@ async fn seen(manager: &Browser, path: &str) -> String {
 
 #[tokio::test]
 async fn a_site_is_set_up_in_forms_and_lets_somebody_in() {
-    for site in all().await {
+    for site in sites().await {
         let kit = &site.kit;
         let manager = Browser::signed_in(kit, "boss", Role::Manager).await;
         set_up(&manager).await;
@@ -98,7 +93,7 @@ async fn a_site_is_set_up_in_forms_and_lets_somebody_in() {
 
 #[tokio::test]
 async fn what_is_refused_is_said_at_its_field_and_changes_nothing() {
-    let site = all().await.remove(0);
+    let site = sites().await.remove(0);
     let kit = &site.kit;
     let manager = Browser::signed_in(kit, "boss", Role::Manager).await;
     set_up(&manager).await;
@@ -137,7 +132,7 @@ async fn what_is_refused_is_said_at_its_field_and_changes_nothing() {
 
 #[tokio::test]
 async fn what_is_named_is_not_removed_and_says_by_whom() {
-    let site = all().await.remove(0);
+    let site = sites().await.remove(0);
     let kit = &site.kit;
     let manager = Browser::signed_in(kit, "boss", Role::Manager).await;
     set_up(&manager).await;
@@ -168,7 +163,7 @@ async fn what_is_named_is_not_removed_and_says_by_whom() {
 
 #[tokio::test]
 async fn who_changes_what_somebody_else_has_changed_is_told() {
-    let site = all().await.remove(0);
+    let site = sites().await.remove(0);
     let manager = Browser::signed_in(&site.kit, "boss", Role::Manager).await;
     set_up(&manager).await;
     let path = "/site/areas/4/edit";
@@ -183,7 +178,7 @@ async fn who_changes_what_somebody_else_has_changed_is_told() {
 
 #[tokio::test]
 async fn a_door_is_found_by_its_name_and_by_the_area_it_leads_to() {
-    let site = all().await.remove(0);
+    let site = sites().await.remove(0);
     let manager = Browser::signed_in(&site.kit, "boss", Role::Manager).await;
     set_up(&manager).await;
     manager.post("/site/doors/new", &format!("{DOOR}&anyway=yes")).await;
@@ -197,7 +192,7 @@ async fn a_door_is_found_by_its_name_and_by_the_area_it_leads_to() {
 
 #[tokio::test]
 async fn holidays_are_added_together_and_taken_back_one_by_one() {
-    for site in all().await {
+    for site in sites().await {
         let manager = Browser::signed_in(&site.kit, "boss", Role::Manager).await;
         let fields = "first=2026-10-01&last=2026-10-03&kind=public-holiday&name=National";
         assert_eq!(manager.post("/access/days", fields).await.status, StatusCode::SEE_OTHER);
@@ -218,7 +213,7 @@ async fn holidays_are_added_together_and_taken_back_one_by_one() {
 
 #[tokio::test]
 async fn who_may_not_change_the_site_is_not_shown_how_and_cannot() {
-    let site = all().await.remove(0);
+    let site = sites().await.remove(0);
     let manager = Browser::signed_in(&site.kit, "boss", Role::Manager).await;
     set_up(&manager).await;
     manager.post("/site/doors/new", &format!("{DOOR}&anyway=yes")).await;

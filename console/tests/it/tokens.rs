@@ -2,13 +2,12 @@
 
 use axum::http::StatusCode;
 use kit::auth::{Role, token};
-use kit::testing::sites;
 
-use crate::browser::Browser;
+use crate::browser::{Browser, sites};
 
 #[tokio::test]
 async fn a_token_is_made_shown_once_and_revoked() {
-    for site in sites(&[people::MIGRATIONS, doors::MIGRATIONS].concat()).await {
+    for site in sites().await {
         let administrator = Browser::signed_in(&site.kit, "ada", Role::Administrator).await;
         assert!(administrator.get("/settings/tokens").await.page.contains("There are no tokens yet."));
 

@@ -140,6 +140,20 @@ fn every_trouble_of_the_server() {
     all_worded("server-trouble-means", &troubles, 6);
 }
 
+#[test]
+fn every_topic_of_webhooks_and_whatever_keeps_one_from_being_told() {
+    let topics = read("access-server/webhooks/src/topic.rs");
+    let (topics, _) = topics.split_once("pub fn parse").expect("the words come before they are parsed");
+    all_worded("topic", &after(topics, "=> \""), 7);
+    let mut kinds = BTreeSet::new();
+    for file in sources("access-server/webhooks/src") {
+        kinds.extend(after(&code(&file), "\"webhook."));
+    }
+    kinds.remove("");
+    all_worded("event-webhook", &kinds, 9);
+    all_worded("webhook-unanswered", &after(&read("access-server/webhooks/src/retry.rs"), "=> \""), 6);
+}
+
 fn all_worded(list: &str, codes: &BTreeSet<String>, at_least: usize) {
     assert!(codes.len() >= at_least, "{list}: only {codes:?} were found");
     for code in codes {

@@ -76,9 +76,9 @@ enum Verdict {
 /// The exit code that says: ask again on a quieter machine.
 const INCONCLUSIVE: u8 = 3;
 
-/// What calls the server's interface for programs in its test.
-pub(crate) fn schemathesis() -> Result<()> {
-    peers::python("schemathesis").map(drop)
+/// What tests hold the server against: what calls its interface for programs, and what takes its webhooks.
+pub(crate) fn peers_of_tests() -> Result<()> {
+    ["schemathesis", "webhooks"].into_iter().try_for_each(|name| peers::python(name).map(drop))
 }
 
 /// Runs what is asked for: success when every goal is met, stretches aside, 1 when one is missed, 3 when the machine was too busy to say.

@@ -91,7 +91,7 @@ fn carry_out(what: What) -> Result<ExitCode> {
     match what {
         What::Setup { yes } => {
             set_up(yes)?;
-            bench::schemathesis()?;
+            bench::peers_of_tests()?;
         }
         What::Fetch { from } => fetch::all(from.as_deref())?,
         What::Firmware => machine::firmware()?,
@@ -104,12 +104,12 @@ fn carry_out(what: What) -> Result<ExitCode> {
         }
         What::Test { yes } => {
             set_up(yes)?;
-            bench::schemathesis()?;
+            bench::peers_of_tests()?;
             tests::every()?;
         }
         What::Soak { yes } => {
             set_up(yes)?;
-            bench::schemathesis()?;
+            bench::peers_of_tests()?;
             tests::soak()?;
         }
         What::Package { programs, out } => package::every(programs.as_deref(), &run::root().join(out))?,

@@ -26,8 +26,12 @@ const MAY_NAME: &[(&str, &[&str])] = &[
     ("people", &["kit", "domain", "uplink", "gallery"]),
     ("doors", &["kit", "people", "domain", "uplink"]),
     ("records", &["kit"]),
-    ("console", &["kit", "people", "doors", "records", "domain", "uplink"]),
-    ("server", &["console", "kit", "people", "doors", "records", "supervisor", "domain", "uplink"]),
+    ("webhooks", &["kit"]),
+    ("console", &["kit", "people", "doors", "records", "webhooks", "domain", "uplink"]),
+    (
+        "server",
+        &["console", "kit", "people", "doors", "records", "webhooks", "supervisor", "domain", "uplink"],
+    ),
     // What every process tells whoever started it.
     ("supervisor", &[]),
     // Tests and tools.

@@ -31,9 +31,9 @@ pub(super) struct Page {
     limit: Option<u32>,
 }
 
-/// A record of the journal.
+/// A record of the journal, as programs are told it.
 #[derive(Serialize, ToSchema)]
-pub(super) struct Event {
+pub struct Event {
     /// Its place in the journal, without gaps.
     seq: u64,
     /// When the server wrote it down: UTC microseconds.
@@ -77,21 +77,25 @@ pub(super) async fn list(State(kit): State<Kit>, Query(page): Query<Page>) -> Re
         (None, _, false) => events_before(kit.read(), before, limit).await?,
     };
     let next = records.last().filter(|_| records.len() == limit as usize).map(|last| last.seq);
-    Ok(Json(Events { items: records.iter().map(|record| shown(record)).collect(), next }))
+    Ok(Json(Events { items: records.iter().map(|record| Event::of(record)).collect(), next }))
 }
 
-fn shown(record: &StoredEvent) -> Event {
-    // What was damaged in the database is shown as a record without a body: see `journal::UNREADABLE`.
-    let body = RawValue::from_string(record.body.clone()).unwrap_or_else(|_| RawValue::NULL.to_owned());
-    Event {
-        seq: record.seq,
-        received: record.received,
-        source: record.source.clone(),
-        epoch: record.epoch,
-        stream: record.stream.as_str(),
-        number: record.number,
-        at: record.at,
-        kind: record.kind.clone(),
-        body,
+impl Event {
+    /// How programs are told a record.
+    #[must_use]
+    pub fn of(record: &StoredEvent) -> Self {
+        // What was damaged in the database is shown as a record without a body: see `journal::UNREADABLE`.
+        let body = RawValue::from_string(record.body.clone()).unwrap_or_else(|_| RawValue::NULL.to_owned());
+        Self {
+            seq: record.seq,
+            received: record.received,
+            source: record.source.clone(),
+            epoch: record.epoch,
+            stream: record.stream.as_str(),
+            number: record.number,
+            at: record.at,
+            kind: record.kind.clone(),
+            body,
+        }
     }
 }

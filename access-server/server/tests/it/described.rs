@@ -6,12 +6,12 @@ use std::path::Path;
 use std::process::Command;
 
 use kit::auth::{Role, Scope, token};
-use kit::testing::{databases, operator, sites};
+use kit::testing::{databases, operator};
 use serde_json::Value;
 use server::config::Config;
 use server::serve;
 
-use super::rights::{Shown, app, body};
+use super::rights::{Shown, app, body, whole};
 use super::site::Site;
 
 /// Examples for each route by chance, in the long form.
@@ -34,7 +34,7 @@ fn references<'v>(value: &'v Value, found: &mut BTreeSet<&'v str>) {
 
 #[tokio::test]
 async fn every_route_for_programs_is_described() {
-    let [site, _] = sites(&[people::MIGRATIONS, doors::MIGRATIONS].concat()).await.try_into().unwrap();
+    let site = whole().await;
     let (app, table) = app(&site.kit).await;
     let (status, text) = body(&app, &Shown::Nothing, "/api/v1/openapi.json").await;
     assert_eq!(status, 200);

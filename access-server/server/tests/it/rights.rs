@@ -132,9 +132,15 @@ fn filled(path: &str) -> String {
     parts.collect::<Vec<_>>().join("/")
 }
 
+/// A site with every slice.
+pub(crate) async fn whole() -> kit::testing::Site {
+    let slices = [people::MIGRATIONS, doors::MIGRATIONS, records::MIGRATIONS, webhooks::MIGRATIONS];
+    sites(&slices.concat()).await.remove(0)
+}
+
 #[tokio::test]
 async fn those_may_call_a_route_whom_the_table_lets_and_no_others() {
-    let [site, _] = sites(&[people::MIGRATIONS, doors::MIGRATIONS].concat()).await.try_into().unwrap();
+    let site = whole().await;
     let (app, mut table) = app(&site.kit).await;
     // Leaving ends the session, so it comes last.
     table.sort_by_key(|route| (route.path == "/sign-out", route.path, route.method.to_string()));
@@ -166,7 +172,7 @@ async fn those_may_call_a_route_whom_the_table_lets_and_no_others() {
 
 #[tokio::test]
 async fn what_is_not_in_the_table_is_not_there() {
-    let [site, _] = sites(&[people::MIGRATIONS, doors::MIGRATIONS].concat()).await.try_into().unwrap();
+    let site = whole().await;
     let (app, table) = app(&site.kit).await;
     let administrator = Shown::Session(operator(&site.kit, Role::Administrator).await);
     for Route { path, .. } in &table {
@@ -186,7 +192,7 @@ async fn what_is_not_in_the_table_is_not_there() {
 /// The token of the forms is asked for wherever somebody signed in changes something.
 #[tokio::test]
 async fn nothing_is_changed_without_the_token_of_our_own_pages() {
-    let [site, _] = sites(&[people::MIGRATIONS, doors::MIGRATIONS].concat()).await.try_into().unwrap();
+    let site = whole().await;
     let (app, table) = app(&site.kit).await;
     let mut operator = operator(&site.kit, Role::Administrator).await;
     operator.csrf = "0".repeat(64);
@@ -201,7 +207,7 @@ async fn nothing_is_changed_without_the_token_of_our_own_pages() {
 /// A token lets a program do nothing that a person would need a higher rank for than the scope stands for.
 #[tokio::test]
 async fn a_scope_stands_for_a_rank() {
-    let [site, _] = sites(&[people::MIGRATIONS, doors::MIGRATIONS].concat()).await.try_into().unwrap();
+    let site = whole().await;
     let (_, table) = app(&site.kit).await;
     let scoped = table.iter().filter_map(|route| match route.who {
         Who::Api(role, scope) => Some((role, scope, route)),

@@ -79,7 +79,7 @@ async fn one(
 ) -> Result<Response, Problem> {
     let page = console.page(&headers, Some(operator)).at("devices");
     let directory = crate::directory::load(&console.kit, page.language, &[]).await?;
-    if !directory.controllers.contains_key(&device) && !console.live.all().contains_key(&device) {
+    if !directory.controllers.contains_key(&device) && !console.kit.live().all().contains_key(&device) {
         return Err(Problem::not_found("there is no such device"));
     }
     let title = directory.device(&page, &device);
@@ -115,7 +115,7 @@ async fn shown(
         version: published_version(&console.kit).await?.0,
         after,
         now,
-        state: view.render(&page, &scene, &console.live.all(), &BTreeMap::new(), now),
+        state: view.render(&page, &scene, &console.kit.live().all(), &BTreeMap::new(), now),
         view: view.words(),
         page,
     })

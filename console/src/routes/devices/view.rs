@@ -8,7 +8,7 @@ use kit::live::Heard;
 use uplink::live as wire;
 
 use crate::page::Page;
-use crate::state::{Level, device_view, is_stale};
+use crate::state::{LastHeard, Level, device_view, is_stale};
 use crate::view::Scene;
 
 /// A clock further from ours than this, in microseconds, is a matter: the standard lets a device's day be 10 s wrong and
@@ -34,7 +34,7 @@ struct Device {
     certificate: String,
     level: Level,
     state: &'static str,
-    heard_at: Option<i64>,
+    heard_at: Option<LastHeard>,
     is_stale: bool,
     /// What it says of itself: term, value, and whether somebody should look at it.
     facts: Vec<Fact>,
@@ -62,7 +62,7 @@ struct Board {
     reply: String,
     /// Until when it opens by its list while it is alone.
     list: String,
-    heard_at: Option<i64>,
+    heard_at: Option<LastHeard>,
 }
 
 struct Camera {
@@ -113,7 +113,7 @@ fn device(page: &Page, scene: &Scene, name: &str, heard: Option<&Heard>, now: i6
             .map(|line| page.say_with("board-reply", "ms", tenths(line.reply_us)).into_owned())
             .unwrap_or_default(),
         list: list(page, board, now),
-        heard_at: part.heard_at,
+        heard_at: part.heard_at.clone(),
     });
     let cameras = live.map_or(&[][..], |live| &live.cameras).iter().map(|it| camera(page, it, stale));
     Device {

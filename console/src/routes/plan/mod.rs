@@ -94,7 +94,7 @@ async fn show(
         others: scene.plans.keys().filter(|it| **it != floor).map(named).collect(),
         after,
         now,
-        state: view.render(&page, &scene, &console.live.all(), &BTreeMap::new(), now),
+        state: view.render(&page, &scene, &console.kit.live().all(), &BTreeMap::new(), now),
         view: view.words(),
         page,
     };

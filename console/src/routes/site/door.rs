@@ -1,7 +1,6 @@
 //! A door's page: how it stands now, whom it lets in and when, how it behaves, what drives it, what last happened there.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
 
 use askama::Template;
 use axum::extract::{Path, Query, State};
@@ -12,11 +11,10 @@ use domain::policy::AntiPassback;
 use doors::door::Door;
 use doors::survey::{Survey, Thing};
 use kit::auth::{Operator, Role};
-use kit::journal::events_before;
 use kit::live::Heard;
 use kit::problem::Problem;
-use kit::{Kit, StoredEvent};
 use people::word::Word;
+use records::{Place, Question};
 
 use super::rules;
 use super::tree::{Asked, said};
@@ -26,14 +24,10 @@ use crate::page::{Page, html};
 use crate::routes::access::sentence;
 use crate::sheet::name_of;
 use crate::state::{DoorView, door_view};
-use crate::view::{Scene, View, is_of_door};
+use crate::view::{Scene, View};
 
 /// Events shown.
 const EVENTS: usize = 20;
-/// Records that are looked through for them, from the end of the journal.
-const LOOKED_THROUGH: u32 = 4000;
-/// Records read at once.
-const BATCH: u32 = 1000;
 
 #[derive(Template)]
 #[template(path = "site/door.html")]
@@ -76,8 +70,10 @@ pub(super) async fn show(
     let page = console.page(&headers, Some(operator)).at("site");
     let (kit, id) = (&console.kit, DoorId(id));
     let view = View::Door(id);
-    let after = kit::journal::newest(kit.read()).await?;
-    let records = last(kit, id).await?;
+    let question = Question { doors: Some(vec![id.0]), ..Question::default() };
+    let last = records::search(kit, &question, Place::END, EVENTS).await?;
+    // What is not in the index yet, the stream tells.
+    let (records, after) = (last.records, last.up_to);
     let scene = Scene::load(kit, page.language, &view, &records).await?;
     let survey = &scene.survey;
     let door = survey.door(id).ok_or_else(|| Problem::not_found("there is no such door"))?;
@@ -105,27 +101,10 @@ pub(super) async fn show(
         after,
         now,
         view: view.words(),
-        state: view.render(&page, &scene, &console.live.all(), &BTreeMap::new(), now),
+        state: view.render(&page, &scene, &console.kit.live().all(), &BTreeMap::new(), now),
         page,
     };
     Ok(html(StatusCode::OK, &door_page))
-}
-
-/// The door's last records, newest first, as far as they are among the last of all.
-async fn last(kit: &Kit, door: DoorId) -> Result<Vec<Arc<StoredEvent>>, sqlx::Error> {
-    let mut found = Vec::new();
-    let mut before = u64::MAX;
-    for _ in 0..LOOKED_THROUGH / BATCH {
-        let records = events_before(kit.read(), before, BATCH).await?;
-        let Some(oldest) = records.last().map(|record| record.seq) else { break };
-        found.extend(records.into_iter().filter(|record| is_of_door(record, door)));
-        if found.len() >= EVENTS {
-            break;
-        }
-        before = oldest;
-    }
-    found.truncate(EVENTS);
-    Ok(found)
 }
 
 /// Who may pass it and when, a sentence a level.

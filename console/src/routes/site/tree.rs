@@ -69,7 +69,7 @@ pub(super) async fn show(
     let after = kit::journal::newest(console.kit.read()).await?;
     let scene = Scene::load(&console.kit, page.language, &view, &[]).await?;
     let now = console.kit.now();
-    let state = view.render(&page, &scene, &console.live.all(), &BTreeMap::new(), now);
+    let state = view.render(&page, &scene, &console.kit.live().all(), &BTreeMap::new(), now);
     let named = |thing| name_of(&page, &scene.survey, thing);
     let zones = scene.survey.fire_zones.iter().map(|(id, _)| (id.0, named(Thing::FireZone(*id)))).collect();
     let site = scene.survey.site.as_ref().map(|site| {
@@ -127,7 +127,7 @@ pub(crate) fn render(
     question: &str,
     now: i64,
 ) -> String {
-    let may_change = page.operator.as_ref().is_some_and(|operator| operator.role >= Role::Manager);
+    let may_change = page.rank >= Some(Role::Manager);
     let mut walk = Walk { page, scene, devices, question: question.to_lowercase(), now, found: 0 };
     let roots: Vec<_> = scene.survey.areas_in(None).collect();
     let mut trees = Vec::new();
