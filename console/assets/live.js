@@ -14,6 +14,9 @@
   let heardAt = Date.now();
   let connected = false;
 
+  // When each device was last heard, as the server told with its last beat.
+  let devices = {};
+
   const heard = (serverNow) => {
     heardAt = Date.now();
     connected = true;
@@ -30,7 +33,7 @@
 
   const tick = () => {
     for (const time of state.querySelectorAll("time[data-at]")) {
-      const text = age(Number(time.dataset.at));
+      const text = age(Number(devices[time.dataset.heard] ?? time.dataset.at));
       if (time.textContent !== text) time.textContent = text;
     }
     const silent = Date.now() - heardAt > STALE_AFTER_MS;
@@ -64,7 +67,12 @@
   const stream = new URL(live.dataset.stream, location);
   stream.searchParams.set("after", live.dataset.after);
   const source = new EventSource(stream);
-  source.addEventListener("beat", (message) => heard(message.data));
+  source.addEventListener("beat", (message) => {
+    const beat = JSON.parse(message.data);
+    devices = beat.heard;
+    heard(beat.now);
+    tick();
+  });
   source.addEventListener("state", (message) => {
     heard();
     redraw(message.data);

@@ -1,34 +1,37 @@
-//! The live stream: records as they are journaled, the building's state when it changes, a beat when nothing does.
+//! The live stream: records as they are journaled, the building's state when it changes, a beat every second.
 //!
 //! The id of a record is its place in the journal; a browser that comes back names the last one it saw and misses none.
-//! A browser that reads too slowly is dropped by the journal's ring and comes back; it never delays anybody.
+//! What is drawn is drawn once for all who watch the same ([`crate::drawing`]). A browser that reads too slowly is dropped by
+//! the journal's ring and comes back; it never delays anybody.
 
-use std::collections::BTreeMap;
 use std::convert::Infallible;
+use std::fmt::Write as _;
+use std::sync::Arc;
 use std::time::Duration;
 
+use axum::body::{Body, Bytes};
 use axum::extract::{Query, State};
-use axum::http::HeaderMap;
-use axum::response::sse::{Event, Sse};
-use futures_util::stream::{Stream, unfold};
+use axum::http::{HeaderMap, header};
+use axum::response::{IntoResponse, Response};
+use futures_util::stream::unfold;
 use kit::auth::{Operator, is_live};
-use kit::live::Heard;
 use kit::problem::Problem;
 use kit::stream::Reader;
 use serde::Deserialize;
+use serde_json::json;
 use tokio::sync::watch;
 use tokio::time::{Instant, Interval, MissedTickBehavior, interval, sleep_until, timeout};
 
-use crate::page::Page;
-use crate::view::{Scene, View};
-use crate::{Console, directory, event, state};
+use crate::drawing::{Drawing, REDRAW};
+use crate::view::View;
+use crate::{Console, directory};
 
-/// Something is said at least this often; a page says "stale" after 5 s.
-const BEAT: Duration = Duration::from_secs(2);
-/// The state is drawn anew at most this often.
-const REDRAW: Duration = Duration::from_millis(250);
+/// Something is said this often: how long ago each device was heard, too. A page says "stale" after 5 s.
+const BEAT: Duration = Duration::from_secs(1);
 /// The session is looked at every so many beats: a revoked one stops seeing within half a minute.
-const SESSION_BEATS: u32 = 15;
+const SESSION_BEATS: u32 = 30;
+/// A database that is asked whether a session stands has so long to answer.
+const PATIENCE: Duration = Duration::from_secs(2);
 
 #[derive(Deserialize)]
 pub(super) struct From {
@@ -45,133 +48,150 @@ pub(super) async fn follow(
     operator: Operator,
     Query(from): Query<From>,
     headers: HeaderMap,
-) -> Result<Sse<impl Stream<Item = Result<Event, Infallible>>>, Problem> {
+) -> Result<Response, Problem> {
     let seen = headers.get("last-event-id").and_then(|id| id.to_str().ok()?.parse().ok());
     let reader = console.kit.events().subscribe(seen.or(from.after)).await?;
-    let session = operator.session().to_owned();
-    let page = console.page(&headers, Some(operator));
+    let (session, rank) = (operator.session().to_owned(), operator.role);
+    let language = console.page(&headers, Some(operator)).language;
     let nothing = || Problem::not_found("there is no such view");
     let view = View::parse(&from.view, &from.of).ok_or_else(nothing)?;
-    let scene = Scene::load(&console.kit, page.language, &view, &[]).await?;
+    let drawing = console.drawings.of(&console.kit, (language, &console.zone), rank, view).await?;
     let mut beat = interval(BEAT);
     beat.set_missed_tick_behavior(MissedTickBehavior::Delay);
-    let changes = console.live.changes();
+    let changes = console.kit.live().changes();
     let troubles = console.kit.troubles().changes();
     let follower = Follower {
         console,
-        page,
+        drawing,
         session,
-        view,
-        scene,
         reader,
         changes,
         troubles,
         beat,
         beats: 0,
-        drawn: BTreeMap::new(),
-        names_changed: false,
-        redraw: Some(Instant::now()),
+        seen: 0,
+        look: Some(Instant::now()),
     };
-    Ok(Sse::new(unfold(Some(follower), |follower| async move {
+    let frames = unfold(Some(follower), |follower| async move {
         let mut follower = follower?;
         match follower.next().await {
-            Some(event) => Some((Ok(event), Some(follower))),
+            Some(frame) => Some((Ok::<_, Infallible>(frame), Some(follower))),
             // The last thing said: come back for the page itself.
-            None => Some((Ok(Event::default().event("reload").data("")), None)),
+            None => Some((Ok(frame("reload", None, "")), None)),
         }
-    })))
+    });
+    let headers = [(header::CONTENT_TYPE, "text/event-stream"), (header::CACHE_CONTROL, "no-cache")];
+    Ok((headers, Body::from_stream(frames)).into_response())
+}
+
+/// An event of the stream as it goes out.
+pub(crate) fn frame(event: &str, id: Option<u64>, data: &str) -> Bytes {
+    let mut text = format!("event: {event}\n");
+    if let Some(id) = id {
+        write!(text, "id: {id}\n").expect("a string takes everything");
+    }
+    // A line may also end with a carriage return: what came after one would be read as another field.
+    for line in data.split(['\n', '\r']) {
+        text.extend(["data: ", line, "\n"]);
+    }
+    text.push('\n');
+    text.into()
 }
 
 struct Follower {
     console: Console,
-    page: Page,
+    drawing: Arc<Drawing>,
     session: String,
-    view: View,
-    scene: Scene,
     reader: Reader,
     changes: watch::Receiver<u64>,
     troubles: watch::Receiver<u64>,
     beat: Interval,
     beats: u32,
-    /// The state as it was last drawn, to draw it only when it looks different or a device fell silent.
-    drawn: BTreeMap<String, Heard>,
-    /// Whether names are read again before the state is drawn next.
-    names_changed: bool,
-    /// When the state is drawn next, if it changed.
-    redraw: Option<Instant>,
+    /// The state that was last sent.
+    seen: u64,
+    /// When the state is looked at next, if it may have changed.
+    look: Option<Instant>,
 }
 
 impl Follower {
     /// The next thing to say; `None` ends the stream.
-    async fn next(&mut self) -> Option<Event> {
+    async fn next(&mut self) -> Option<Bytes> {
         loop {
-            let redraw = self.redraw;
+            let look = self.look;
             tokio::select! {
                 record = self.reader.next() => {
                     let record = record?;
-                    let now = self.console.kit.now();
                     if directory::is_changed_by(&record) {
-                        self.names_changed = true;
-                        self.redraw.get_or_insert_with(|| Instant::now() + REDRAW);
+                        self.drawing.outdate(record.seq).await;
+                        self.look.get_or_insert_with(|| Instant::now() + REDRAW);
                     }
-                    // A database that does not answer costs names, not the page: they are read with the next drawing.
-                    if !self.view.tells(&record) {
-                        continue;
+                    if self.drawing.tells(&record) {
+                        let row = self.drawing.row(&record, &self.session).await;
+                        return Some(frame("record", Some(record.seq), &row));
                     }
-                    let directory = &mut self.scene.directory;
-                    self.names_changed |=
-                        directory.learn(&self.console.kit, self.page.language, &record).await.is_err();
-                    let row = event::row(&self.console.kit, &self.page, directory, &record, now);
-                    return Some(Event::default().event("record").id(record.seq.to_string()).data(row));
                 }
-                changed = self.changes.changed(), if redraw.is_none() => {
+                changed = self.changes.changed(), if look.is_none() => {
                     changed.ok()?;
-                    self.redraw = Some(Instant::now() + REDRAW);
+                    self.look = Some(Instant::now());
                 }
-                changed = self.troubles.changed(), if redraw.is_none() => {
+                changed = self.troubles.changed(), if look.is_none() => {
                     changed.ok()?;
-                    self.redraw = Some(Instant::now() + REDRAW);
+                    self.look = Some(Instant::now());
                 }
-                () = sleep_until(redraw.unwrap_or_else(Instant::now)), if redraw.is_some() => {
-                    self.redraw = None;
+                () = sleep_until(look.unwrap_or_else(Instant::now)), if look.is_some() => {
                     self.changes.mark_unchanged();
                     self.troubles.mark_unchanged();
-                    let (kit, language) = (&self.console.kit, self.page.language);
-                    if self.names_changed
-                        && let Ok(scene) = Scene::load(kit, language, &self.view, &[]).await
-                    {
-                        self.scene = scene;
-                        self.names_changed = false;
+                    if let Some(state) = self.state().await {
+                        return Some(state);
                     }
-                    self.scene.count(kit, &self.view).await;
-                    return Some(self.state());
                 }
                 _ = self.beat.tick() => {
                     self.beats += 1;
                     if self.beats.is_multiple_of(SESSION_BEATS) && self.session_ended().await {
                         return None;
                     }
-                    let now = self.console.kit.now();
-                    if state::went_stale(&self.drawn, now) {
-                        return Some(self.state());
-                    }
-                    return Some(Event::default().event("beat").data(now.to_string()));
+                    // A device that fell silent changes nothing but by doing so.
+                    self.look.get_or_insert_with(Instant::now);
+                    return Some(self.heard());
                 }
             }
         }
     }
 
-    /// Only a database that says so ends the session of a page that is open: one that does not answer says nothing.
-    async fn session_ended(&self) -> bool {
-        let asked = timeout(BEAT, is_live(&self.console.kit, &self.session)).await;
-        matches!(asked, Ok(Ok(false)))
+    /// The state, where it looks otherwise than what was sent.
+    async fn state(&mut self) -> Option<Bytes> {
+        let looked = self.drawing.look(self.seen).await;
+        self.look = looked.again;
+        let (number, frame) = looked.state?;
+        self.seen = number;
+        Some(frame)
     }
 
-    fn state(&mut self) -> Event {
-        self.drawn = self.console.live.all();
-        let troubles = self.console.kit.troubles().standing();
-        let now = self.console.kit.now();
-        let html = self.view.render(&self.page, &self.scene, &self.drawn, &troubles, now);
-        Event::default().event("state").data(html)
+    /// The time, and when each device was last heard.
+    fn heard(&self) -> Bytes {
+        let heard = self.console.kit.live().all();
+        let heard: serde_json::Map<_, _> =
+            heard.into_iter().map(|(device, heard)| (device, heard.heard_at.into())).collect();
+        frame("beat", None, &json!({ "now": self.console.kit.now(), "heard": heard }).to_string())
+    }
+
+    /// Only a database that says so ends the session of a page that is open: one that does not answer says nothing.
+    async fn session_ended(&self) -> bool {
+        let asked = timeout(PATIENCE, is_live(&self.console.kit, &self.session)).await;
+        matches!(asked, Ok(Ok(false)))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_said_cannot_begin_another_event() {
+        let told = frame("record", Some(7), "<li>a\nb\r\nevent: reload\n\n</li>");
+        let text = String::from_utf8(told.to_vec()).unwrap();
+        assert!(text.starts_with("event: record\nid: 7\ndata: <li>a\ndata: b\n"));
+        assert_eq!(text.matches("\n\n").count(), 1, "{text}");
+        assert!(text.lines().filter(|line| !line.is_empty()).skip(2).all(|line| line.starts_with("data: ")));
     }
 }
