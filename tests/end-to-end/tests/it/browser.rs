@@ -1,5 +1,6 @@
 //! A real browser: Debian's Chromium behind its chromedriver, with a profile and a trust of its own.
 
+use std::cell::RefCell;
 use std::fs;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
@@ -18,6 +19,9 @@ pub(crate) const DESK: Screen = Screen { name: "desk", width: 1366, height: 768,
 /// A phone's.
 pub(crate) const PHONE: Screen = Screen { name: "phone", width: 390, height: 844, mobile: true };
 
+/// The screen on the control room's wall.
+const WALL: Screen = Screen { name: "wall", width: 3840, height: 2160, mobile: false };
+
 /// Long enough for a busy machine.
 const START: Duration = Duration::from_secs(60);
 
@@ -33,6 +37,8 @@ pub(crate) struct Screen {
 pub(crate) struct Browser {
     pub(crate) session: Session,
     driver: Process,
+    /// What axe found so far: told together, so that all of it can be mended at once.
+    faults: RefCell<Vec<String>>,
 }
 
 impl Browser {
@@ -81,12 +87,12 @@ impl Browser {
                 "goog:loggingPrefs": { "browser": "ALL" },
             }),
         );
-        Ok(Self { session: session.context("Chromium did not start")?, driver })
+        Ok(Self { session: session.context("Chromium did not start")?, driver, faults: RefCell::default() })
     }
 
     /// Ends it.
     pub(crate) fn stop(self) -> Result<()> {
-        let Self { session, driver } = self;
+        let Self { session, driver, .. } = self;
         drop(session);
         driver.stop(Duration::from_secs(10))
     }
@@ -98,13 +104,15 @@ impl Browser {
         self.session.devtools("Emulation.setDeviceMetricsOverride", &size).map(drop)
     }
 
-    /// Pictures of the page, on a desk and a phone, light and dark: for people to look at. What is checked is that
-    /// nothing is wider than the screen.
+    /// Pictures of the page, on a desk, a phone and a wall, light and dark: for people to look at. What is checked is that
+    /// nothing is wider than the screen; what axe finds is kept for [`Self::everybody_can_use_it`].
     pub(crate) fn pictures(&self, name: &str) -> Result<()> {
         let folder = screenshots()?;
-        for screen in [DESK, PHONE] {
+        for (screen, schemes) in
+            [(DESK, &["light", "dark"][..]), (PHONE, &["light", "dark"]), (WALL, &["light"])]
+        {
             self.on(&screen)?;
-            for scheme in ["light", "dark"] {
+            for scheme in schemes {
                 let feature = json!({ "features": [{ "name": "prefers-color-scheme", "value": scheme }] });
                 self.session.devtools("Emulation.setEmulatedMedia", &feature)?;
                 let wide = self.session.run("return document.documentElement.scrollWidth")?;
@@ -113,6 +121,7 @@ impl Browser {
                     "{name} is {wide} wide on a screen of {}",
                     screen.width
                 );
+                self.ask_axe(&format!("{name} on a {}, {scheme}", screen.name))?;
                 let picture = self.session.devtools("Page.captureScreenshot", &json!({}))?;
                 let picture = picture["data"].as_str().context("a picture")?;
                 let file = folder.join(format!("{name}-{}-{scheme}.png", screen.name));
@@ -122,7 +131,32 @@ impl Browser {
         self.on(&DESK)?;
         self.session.devtools("Emulation.setEmulatedMedia", &json!({ "features": [] })).map(drop)
     }
+
+    /// That axe found nothing on any page that keeps somebody from using it.
+    pub(crate) fn everybody_can_use_it(&self) -> Result<()> {
+        let faults = self.faults.borrow();
+        ensure!(faults.is_empty(), "axe finds\n{}", faults.join("\n"));
+        Ok(())
+    }
+
+    fn ask_axe(&self, page: &str) -> Result<()> {
+        if self.session.run("return typeof axe")? != "object" {
+            let axe = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../.fetched/tools/axe.min.js");
+            let axe = fs::read_to_string(axe).context("`cargo xtask fetch` brings axe")?;
+            self.session.run(&axe)?;
+        }
+        let faults = self.session.run(AXE)?;
+        let faults = faults.as_array().context("a list of faults")?.iter();
+        self.faults
+            .borrow_mut()
+            .extend(faults.map(|fault| format!("{page}: {}", fault.as_str().unwrap_or("?"))));
+        Ok(())
+    }
 }
+
+/// Asks axe, which the project's fetching lays there, for faults of the page; each as its rule and where it is.
+const AXE: &str = "return axe.run(document, { resultTypes: ['violations'] }).then(it => it.violations.flatMap(rule => \
+                   rule.nodes.map(node => `${rule.id}: ${node.target.join(' ')}: ${node.failureSummary}`)))";
 
 /// `target/screenshots`.
 fn screenshots() -> Result<PathBuf> {

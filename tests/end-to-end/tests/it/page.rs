@@ -30,12 +30,15 @@ fn a_short_piece_of_life_on_postgresql_is_seen_in_a_browser() -> Result<()> {
     step("people are found, looked at and changed", people(&browser))?;
     step("the site is looked at and changed", site::looked_at(&building, &browser))?;
     step("a floor's plan is uploaded, doors are put on it, and it lives", site::plan(&building, &browser))?;
+    step("another program is to be told what happens", site::webhook(&building, &browser))?;
     step("the browser logged no error", no_error(&browser))?;
     step("a script in the page itself does not run", strict(&browser))?;
     live(&mut building, &scenario::SHORT);
     step("what happened is seen in words", words(&browser))?;
     step("a page without its server says so", server_away(&mut building, &browser))?;
     step("a server without its broker says so", broker_away(&mut building, &browser))?;
+
+    step("everybody can use every page", browser.everybody_can_use_it())?;
 
     browser.stop()?;
     building.stop()

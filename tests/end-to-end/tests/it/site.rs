@@ -9,6 +9,36 @@ use crate::browser::Browser;
 /// The demonstration's ground floor, as an architect's program writes one.
 const PLAN: &str = include_str!("ground-floor.svg");
 
+/// A webhook is made, its secret shown; a receiver that is not there is said to be so.
+pub(crate) fn webhook(building: &Building, browser: &Browser) -> Result<()> {
+    let page = &browser.session;
+    page.press_on("link", &["设置"])?;
+    page.find("heading", &["API 令牌"])?;
+    browser.pictures("tokens-zh-CN")?;
+    page.press_on("link", &["事件推送"])?;
+    page.find("status", &["还没有事件推送"])?;
+    page.type_into(&page.find("textbox", &["名称"])?, "考勤系统")?;
+    page.type_into(&page.find("textbox", &["接收地址"])?, "https://127.0.0.1:9/in")?;
+    page.run("document.querySelector('input[name=topic]').checked = true")?;
+    page.press_on("button", &["新建"])?;
+    page.find("status", &["考勤系统 的签名密钥"])?;
+    browser.pictures("webhooks-zh-CN")?;
+    page.press_on("link", &["考勤系统"])?;
+    page.press_on("button", &["发送测试"])?;
+    page.find("status", &["测试记录已写入日志"])?;
+    let shown = "return document.body.innerText.includes('该地址不允许推送') || (location.reload(), false)";
+    page.holds(shown)?;
+    browser.pictures("webhook-zh-CN")?;
+    page.press_on("link", &["Switch to English"])?;
+    page.find("heading", &["The last tries in vain"])?;
+    browser.pictures("webhook-en")?;
+    page.press_on("link", &["切换到中文"])?;
+    page.press_on("button", &["暂停"])?;
+    page.find("status", &["已暂停"])?;
+    page.go(&format!("{}/", building.console().trim_end_matches('/')))?;
+    page.find("heading", &["现在有异常吗？"]).map(drop)
+}
+
 /// Every page of the site, in both languages.
 pub(crate) fn looked_at(building: &Building, browser: &Browser) -> Result<()> {
     let page = &browser.session;
