@@ -1080,3 +1080,275 @@ topic-people = people, credentials and consent
 topic-site = the site, access levels and schedules
 topic-operators = operators and the system
 column-time = Time
+
+import-title = Import people
+import-link = Import
+import-upload = Upload a list
+import-upload-why = You look first and confirm then: nothing is changed before you confirm.
+import-file = The list
+import-file-hint = An Excel (.xlsx) or CSV file of at most 32 MiB and 100,000 rows.
+import-look = Upload and look
+import-begin = How to begin
+import-step-template = Take a template:
+import-step-fill = One person a row, with their staff number and name; other columns may be left empty. Your own list will do too: columns are known by their names.
+import-step-look = Look row by row who would be added, who changed, and what is wrong.
+import-promise = Nobody is removed by an import; what the list does not say stays as it is; whoever was suspended and whatever card was reported lost stays so. Of a card only a keyed digest is kept.
+import-before = Recent imports
+import-number = Import
+import-numbered = Import { $import }
+import-at = When
+import-by = By
+import-sum-head = What came of it
+import-sum = { $added } added, { $changed } changed, { $cards } cards given out
+import-state-writing = Being written, not finished
+import-state-done = Done
+import-state-overtaken = Not imported: somebody changed one of these people meanwhile
+import-state-cancelled = Stopped
+import-draft-title = Preview: { $file }
+import-report = Report, row by row
+import-otherwise = The site has changed since you looked, and so would what the import does. Look again, then confirm.
+import-verdict-columns = Say first which column holds the staff number
+import-verdict-nothing = All of this is on record already
+import-verdict-good = All is well: it can be imported
+import-verdict-wrong = { $count ->
+    [one] { $count } row needs to be mended
+   *[other] { $count } rows need to be mended
+}
+import-tally = What would change
+import-fate-all = All
+import-fate-wrong = Wrong
+import-fate-new = New
+import-fate-changed = Changed
+import-fate-same = As it is
+import-cards-count = { $count ->
+    [one] { $count } new card will be given out.
+   *[other] { $count } new cards will be given out.
+}
+import-exchanged = { $count ->
+    [one] { $count } card takes another's place, which opens nothing from then on.
+   *[other] { $count } cards take others' places, which open nothing from then on.
+}
+import-new-groups = Groups that will be made: { $groups }. They open no door yet.
+import-bare-numbers = { $count ->
+    [one] { $count } staff number is
+   *[other] { $count } staff numbers are
+} a number in the spreadsheet: zeros before it are lost there. Set the column to Text and type it again where numbers begin with 0.
+import-skip = { $count ->
+    [one] Import { $count } person and leave out { $wrong } wrong
+   *[other] Import { $count } people and leave out { $wrong } wrong
+}
+import-do = { $count ->
+    [one] Import { $count } person
+   *[other] Import { $count } people
+}
+import-another = Upload another list
+import-forget = Discard
+import-nothing-yet = Nothing has been changed yet. The preview is kept for 30 minutes.
+import-in-batches = There are many: they are written in batches, and a server that is restarted goes on by itself. Whoever is changed by somebody else meanwhile stays as they are and is told of.
+import-columns = What the columns hold
+import-in-file = Column in the file
+import-samples = Examples
+import-holds = Holds
+import-column-none = Not imported
+import-column-number = Staff number
+import-column-name = Name
+import-column-latin = Name in Latin letters
+import-column-department = Department
+import-column-kind = Kind
+import-column-groups = Groups
+import-column-card = Card number
+import-column-facility = Facility code
+import-column-from = Valid from
+import-column-until = Valid until
+import-column-status = Status
+import-column-clearance = Clearance
+import-column-key = Key
+import-cards = How cards are written
+import-cards-hint = The same digits are different cards on different readers. Try one card first: it is right when the card opens its door.
+import-cards-raw = BITS:HEX, as 26:0A1B2C40
+import-cards-facility-number = Facility and number, as 069,12345 (26 bits)
+import-cards-decimal-26 = Ten or eight digits as one number, as 0004531234 (26 bits)
+import-cards-joined-26 = Three digits of the facility and five of the number, as 06912345 (26 bits)
+import-cards-decimal-34 = Serial number in decimal (34 bits)
+import-cards-hex-34 = Serial number in 8 hexadecimal digits, as 1A2B3C4D (34 bits)
+import-cards-hex-34-reversed = Serial number in 8 hexadecimal digits, bytes reversed (34 bits)
+import-create-groups = Make groups of the list that are not there yet
+import-look-again = Check again
+import-rows = Row by row
+import-rows-shown = Which rows are shown
+import-no-rows = There are no such rows.
+import-line = Row
+import-fate = Would be
+import-details = What to know
+import-known = See who
+import-page-before = Previous
+import-written-title = Import { $import }
+import-progress = { $past } of { $people } people
+import-writing-why = You may leave this page: the server goes on. Controllers are told when all of it is written.
+import-overtaken = { $count ->
+    [one] { $count } person was changed by somebody else meanwhile and left as they are.
+   *[other] { $count } people were changed by somebody else meanwhile and left as they are.
+}
+import-overtaken-lines = Rows of the list: { $lines }. Look at them and import again.
+import-stop = Stop
+import-stop-why = Whoever is written stays; the others are not written.
+import-stop-sure = Stop the import
+import-to-people = To the people
+import-form-text = CSV · { $encoding } · { $separator }
+import-separator-comma = commas
+import-separator-semicolon = semicolons
+import-separator-tab = tabs
+import-form-sheet = Sheet “{ $sheet }”{ $count ->
+    [1] {""}
+   *[other] {" "}(of { $count }: the first alone is read)
+}
+import-example-number = 00123
+import-example-name = Ada Lovelace (an example: delete this row)
+import-example-department = Research
+import-example-kind = employee
+import-example-groups = {""}
+import-example-card = {""}
+import-example-until = none
+import-wrong = { $column }: { $wrong }
+import-wrong-no-number = There is no staff number, so nobody can tell who it is. Give one.
+import-wrong-no-name = Somebody new needs a name.
+import-wrong-number-taken = This staff number is that of { $what }. Check the number and the key.
+import-wrong-zeros-lost = The number on record is { $what }: the spreadsheet lost the zeros before it. Set the column to Text and type it again.
+import-wrong-group-ambiguous = Several groups are called { $what }. Write the group's key instead.
+import-wrong-group-unknown = No group is called { $what }. Check the name, or have it made under “What the columns hold”.
+import-wrong-field = This cannot be taken. Check its length, its letters and the order of the dates.
+import-wrong-twice = The same person as in row { $what }. Keep one of them.
+import-wrong-card-twice = The same card as in row { $what }.
+import-wrong-card-taken = { $what } has this card. Take it from them on their page first.
+import-wrong-cell-error = The cell shows an error (as #N/A). Mend the formula or type the value.
+import-wrong-kind = “{ $what }” is not known. It may be employee, visitor, contractor, guard or operator.
+import-wrong-date = “{ $what }” is no date. Write it as 2026-12-31, or “none” for no end.
+import-wrong-status = “{ $what }” is not known. It may be active or suspended.
+import-wrong-clearance = The clearance is a whole number from 0 to 7.
+import-wrong-number-is-date = The spreadsheet took it for the date { $what }. Set the column to Text and type it again.
+import-wrong-rounded = The spreadsheet has changed this number (as 1.2E+10, or more than 15 digits). Set the column to Text and type all its digits again.
+import-wrong-text = It must be one line of at most 200 bytes, without control characters.
+import-wrong-many-groups = A row names at most { $what } groups.
+import-wrong-card-form = It is not written as was chosen for cards. Check it, or choose another way under “What the columns hold”.
+import-wrong-card-range = The number is larger than this way of writing cards has room for.
+import-wrong-card-no-facility = The facility code is missing. Write 069,12345, or say which column holds it.
+import-note-stays-suspended = They are suspended and stay so; reinstate them on their page.
+import-note-other-name = The name differs from the one on record: make sure that it is the same person.
+import-note-card-stays-stopped = This card was suspended or reported lost, and stays so.
+fault-import-empty = There is nothing in the file: column names in the first row, one person a row below.
+fault-import-too-large = The file is too large: at most 32 MiB.
+fault-import-too-many-rows = Too many rows: at most 100,000 in one file. Divide it.
+fault-import-too-many-columns = Row { $line } has too many columns: at most 64.
+fault-import-too-long = A value in row { $line } is too long: at most 1000 bytes.
+fault-import-old-sheet = This is an old .xls file, or one with a password. Save it as .xlsx without a password, or as CSV.
+fault-import-unknown = This is neither an Excel (.xlsx) nor a CSV file.
+fault-import-encoding = The text's encoding is not known. Save it as “CSV UTF-8”.
+fault-import-damaged = The file is damaged, or the upload broke off. Save it again and try once more.
+fault-import-busy = Other lists are being read: try again in a moment.
+fault-import-full = Too many lists wait for confirmation: try again later.
+fault-import-gone = This preview has ended or was confirmed. Upload the list again.
+fault-import-column-twice = Two columns are said to hold “{ $column }”. Keep one of them.
+fault-import-columns = The columns are not those of the file: upload it again.
+fault-import-nothing = There is nothing to import.
+event-import-begun = An import of people began, by { $operator }
+event-import-written = A batch of people was imported, by { $operator }
+event-import-finished = An import of people ended, by { $operator }
+event-people-exported = A list of people was exported, by { $operator }
+export-title = Export
+export-everybody = { $count ->
+    [one] The one person on record will be exported.
+   *[other] All { $count } people will be exported.
+}
+export-found = What is found by “{ $find }” will be exported.
+export-what = What
+export-list-people = People
+export-list-credentials = Credentials
+export-list-access = Who may pass where
+export-why-people = number, name, department, groups, validity, status
+export-why-credentials = each person's cards, PINs and codes with their status; card numbers are not kept, so none is exported
+export-why-access = each person's levels, with their doors and times
+export-kind = File
+export-hint = Exports are journaled. The file holds personal data: keep it safe.
+export-do = Export
+export-cut = Too many rows: the list is cut here. Look for fewer people.
+export-credentials = Credentials
+export-yes = yes
+export-no = no
+export-credential-key = Name
+export-level = Level
+export-doors = Doors
+export-schedule = When
+album-title = Preview: photographs
+album-numbered = Photographs { $album }
+album-upload = Upload photographs
+album-upload-why = Import people first. A photograph is found by its file's name: NUMBER.jpg, NUMBER_NAME.jpg, or NAME.jpg where one person alone has the name.
+album-choose = Photographs or a ZIP
+album-choose-hint = JPEG or PNG of at most 8 MiB each; 96 MiB and 5000 at once.
+album-folder = Or a whole folder
+album-look = Upload and look
+album-before = Recent photographs
+album-verdict = { $count ->
+    [one] { $count } photograph is somebody's
+   *[other] { $count } photographs are somebody's
+}
+album-nobody = { $count ->
+    [one] { $count } photograph cannot be used: see below.
+   *[other] { $count } photographs cannot be used: see below.
+}
+album-consent = Consent to the use of faces
+album-without = { $count ->
+    [one] Of { $count } of them no consent is on record. Without it no face is enrolled.
+   *[other] Of { $count } of them no consent is on record. Without it no face is enrolled.
+}
+album-collected = These people have signed (it is written down for each)
+album-day = Signed on
+album-consented = { $count ->
+    [one] The one whose consent is on record is enrolled in any case. Whoever has withdrawn since is not.
+   *[other] The { $count } whose consent is on record are enrolled in any case. Whoever has withdrawn since is not.
+}
+album-do = Enrol the faces
+album-another = Upload others
+album-hint = Photographs are kept sealed until they were looked at, and then deleted; a sealed template alone is kept.
+album-files = Files
+album-file = File
+album-matched = Can be enrolled
+album-needs-consent = Needs consent
+album-wrong-photo-twice = Another photograph of the same person comes first and is used.
+album-wrong-photo-of-nobody = Nobody has the number or name in the file's name.
+album-wrong-photo-namesakes = Several people have this name: name the file by staff number.
+album-wrong-no-consent = There is no consent, or it was withdrawn.
+album-wrong-not-found = The person was removed.
+album-wrong-album-stopped = Not looked at when it was stopped.
+album-wrong-album-unreadable = What was stored cannot be opened: upload it again.
+album-wrong-vision-answer = The vision process gave no usable answer: upload it again.
+album-wrong-taken = Somebody else just changed the consent: upload it again.
+album-wrong-field = The consent's text or day cannot be taken.
+album-wrong-stale = Somebody else just changed the person: upload it again.
+album-wrong-sealed-otherwise = The template on record cannot be opened: ask an administrator.
+album-like = It is much like the face of { $name }: look at their page.
+album-photo-waiting = Waiting
+album-photo-enrolled = Enrolled
+album-photo-same = Enrolled before from the same photograph
+album-state-loading = Photographs are being stored
+album-state-working = Being looked at, not finished
+album-state-done = Done
+album-state-cancelled = Stopped
+album-progress = { $looked } of { $photos } looked at, { $enrolled } enrolled
+album-refused = { $count ->
+    [one] { $count } photograph was not enrolled: see why below.
+   *[other] { $count } photographs were not enrolled: see why below.
+}
+album-working-why = You may leave this page: the server goes on, after a restart too. While the vision process is away it waits.
+album-stop-why = Faces that were enrolled stay; the other photographs are deleted at once.
+album-results = One by one
+fault-album-empty = There is no photograph in it: .jpg, .jpeg or .png files are needed.
+fault-album-too-large = The photographs are too large together: at most 96 MiB at once.
+fault-album-too-many = Too many photographs: at most 5000 at once.
+fault-album-damaged = The ZIP is damaged or has a password, or the upload broke off.
+fault-album-busy = Other photographs are being unpacked: try again in a moment.
+fault-album-full = Too many photographs wait to be looked at: try again later.
+fault-album-gone = This preview has ended or was confirmed. Upload them again.
+fault-album-nothing = No photograph can be enrolled: say first that consent was given.
+fault-album-consent = Give the day of the signatures, not later than today, and the version of the text (letters, digits, - _ .).
+event-album-begun = Enrolling faces from photographs began, by { $operator }
+event-album-finished = Enrolling faces from photographs ended

@@ -101,6 +101,7 @@ pub(crate) fn is_changed_by(record: &StoredEvent) -> bool {
                 | "site"
                 | "policy"
                 | "operator"
+                | "import"
         )
 }
 

@@ -7,9 +7,8 @@
 //! the file in clear and leave it as digests; photographs are shown to the vision process before anything is written.
 //!
 //! Events wait while a file is written, and so that they wait for no more than about two seconds it has at most
-//! [`ROWS_MAX`] rows: some 3,000 people with a card and a group. Fifty thousand come in seventeen files today, the groups
-//! and levels in the first. For one file of all of them the question whether the whole could be put in force would have to
-//! be asked outside the transaction, and rows be written many in one statement.
+//! [`ROWS_MAX`] rows: some 3,000 people with a card and a group. More come as a list of people, which is written in
+//! batches (the slice `roster`).
 
 mod alone;
 mod apply;

@@ -20,6 +20,7 @@ pub mod passphrase;
 pub mod pki;
 pub mod problem;
 pub mod routes;
+pub mod shelf;
 mod state;
 pub mod stream;
 #[cfg(feature = "testing")]

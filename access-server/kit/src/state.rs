@@ -17,6 +17,7 @@ use crate::link::Link;
 use crate::live::LiveTable;
 use crate::looks::Looks;
 use crate::routes::InHand;
+use crate::shelf::Shelf;
 use crate::stream::EventStream;
 use crate::trouble::Troubles;
 
@@ -34,6 +35,7 @@ struct Inner {
     uses: Uses,
     looks: Looks,
     in_hand: InHand,
+    shelf: Shelf,
     live: LiveTable,
     link: Link,
     troubles: Troubles,
@@ -57,6 +59,7 @@ impl Kit {
             uses: Uses::default(),
             looks: Looks::default(),
             in_hand: InHand::default(),
+            shelf: Shelf::default(),
             live: LiveTable::default(),
             link: Link::default(),
             troubles: Troubles::default(),
@@ -116,6 +119,12 @@ impl Kit {
     #[must_use]
     pub fn looks(&self) -> &Looks {
         &self.0.looks
+    }
+
+    /// What waits for somebody's confirmation.
+    #[must_use]
+    pub fn shelf(&self) -> &Shelf {
+        &self.0.shelf
     }
 
     pub(crate) fn in_hand(&self) -> &InHand {

@@ -257,6 +257,15 @@ pub async fn by_digest(
     row.map(read).transpose()
 }
 
+/// All credentials, by id.
+///
+/// # Errors
+/// When the database fails.
+pub async fn all(connection: &mut AnyConnection) -> Result<Vec<Credential>, sqlx::Error> {
+    let rows: Vec<CredentialRow> = sqlx::query_as(ALL).fetch_all(connection).await?;
+    rows.into_iter().map(read).collect()
+}
+
 /// All credentials, as far as a policy knows them, by id.
 ///
 /// # Errors

@@ -6,6 +6,7 @@
 //! another process (enrolment) or clean up behind itself (withdrawal, removal) takes the [`kit::Kit`] and says so.
 //! May be called by the slices, the console and the server.
 
+pub mod bulk;
 pub mod consent;
 pub mod credential;
 pub mod embed;
@@ -40,6 +41,7 @@ pub const MIGRATIONS: &[Migration] = &[
 /// Every statement, for the test that prepares them on both engines.
 pub fn statements() -> impl Iterator<Item = &'static (&'static str, &'static str)> {
     [
+        bulk::STATEMENTS,
         consent::STATEMENTS,
         credential::STATEMENTS,
         face::STATEMENTS,

@@ -115,7 +115,11 @@ impl Particulars {
         }
     }
 
-    fn check(&self) -> Result<(), PeopleError> {
+    /// Whether all of it can be taken.
+    ///
+    /// # Errors
+    /// Names the field that cannot.
+    pub fn check(&self) -> Result<(), PeopleError> {
         let field = |field, why| Err(PeopleError::Field { field, why });
         if !is_key(&self.key) {
             return field("key", KEY_RULE);
@@ -388,7 +392,7 @@ async fn with_groups(
     read(&row, groups).map(Some)
 }
 
-fn read(row: &AnyRow, groups: Vec<GroupId>) -> Result<Person, sqlx::Error> {
+pub(crate) fn read(row: &AnyRow, groups: Vec<GroupId>) -> Result<Person, sqlx::Error> {
     let particulars = Particulars {
         key: row.try_get(1)?,
         kind: PersonKind::from_row(row.try_get(2)?)?,

@@ -101,10 +101,14 @@ async fn step(kit: &Kit) -> Result<usize, sqlx::Error> {
     Ok(records.len())
 }
 
+/// Stands for the person of a record that names several: it is looked at itself.
+pub(crate) const SEVERAL: u64 = u64::MAX;
+
 fn rows(record: &StoredEvent) -> Vec<Row> {
     let traits = Traits::of(record);
     let signed = |id: Option<u64>| id.unwrap_or(0).cast_signed();
-    let (person, door, marks) = (signed(traits.person), signed(traits.door), traits.marks());
+    let person = if traits.persons.is_empty() { signed(traits.person) } else { SEVERAL.cast_signed() };
+    let (door, marks) = (signed(traits.door), traits.marks());
     let row = |term: crate::term::Term| Row {
         term: term.0,
         at: record.at,

@@ -4,6 +4,7 @@ use std::collections::HashSet;
 
 use kit::{Micros, StoredEvent};
 
+use crate::keep::SEVERAL;
 use crate::term::{self, Term, Traits};
 use crate::walk::Posting;
 
@@ -62,7 +63,7 @@ impl Question {
 impl Check<'_> {
     /// Whether the record behind a posting may be asked for.
     pub(crate) fn may_meet(&self, posting: &Posting) -> bool {
-        self.people.as_ref().is_none_or(|ids| ids.contains(&posting.person))
+        self.people.as_ref().is_none_or(|ids| posting.person == SEVERAL || ids.contains(&posting.person))
             && self.doors.as_ref().is_none_or(|ids| ids.contains(&posting.door))
             && self.marks.iter().all(|any| any.iter().any(|mark| posting.marks & mark != 0))
     }
@@ -74,7 +75,10 @@ impl Check<'_> {
         let has = |ids: &Option<HashSet<u64>>, id: Option<u64>| {
             ids.as_ref().is_none_or(|ids| id.is_some_and(|id| ids.contains(&id)))
         };
-        has(&self.people, traits.person)
+        let is_named = |ids: &HashSet<u64>| {
+            traits.person.iter().chain(&traits.persons).any(|person| ids.contains(person))
+        };
+        self.people.as_ref().is_none_or(is_named)
             && has(&self.doors, traits.door)
             && words.iter().all(|any| any.iter().any(|word| traits.words.contains(word)))
             && from.is_none_or(|from| record.at >= from)

@@ -9,6 +9,8 @@ use serde::Deserialize;
 
 /// Every record has it.
 pub const ALL: Term = Term(0);
+/// People whom one record of the server's own may name at once: a batch of an import.
+pub const MOST_PEOPLE: usize = 1000;
 /// Terms of one record at most: a hostile device may tell a thousand reasons.
 pub const MOST_TERMS: usize = 32;
 
@@ -61,6 +63,8 @@ fn hash(word: &str) -> u64 {
 pub struct Traits {
     /// The person it names.
     pub person: Option<u64>,
+    /// Those it names together, where it is the server's own.
+    pub persons: Vec<u64>,
     /// The door or lane it names.
     pub door: Option<u64>,
     /// Words from fixed lists: the kind (`access`, `door`, `operator.added`), the kind with what happened
@@ -74,6 +78,7 @@ pub struct Traits {
 #[serde(default)]
 struct Body {
     person: Option<u64>,
+    persons: Vec<u64>,
     door: Option<u64>,
     operator: Option<i64>,
     outcome: Option<String>,
@@ -106,7 +111,10 @@ impl Traits {
         words.truncate(MOST_TERMS - 3);
         words.sort();
         words.dedup();
-        Self { person: body.person, door: body.door, words }
+        let mut persons = body.persons;
+        // A device cannot speak of many at once.
+        persons.truncate(if record.stream == kit::Stream::Own { MOST_PEOPLE } else { 0 });
+        Self { person: body.person, persons, door: body.door, words }
     }
 
     /// The terms it is found by, without repetition.
@@ -114,6 +122,7 @@ impl Traits {
         [ALL]
             .into_iter()
             .chain(self.person.map(Term::person))
+            .chain(self.persons.iter().copied().map(Term::person))
             .chain(self.door.map(Term::door))
             .chain(self.words.iter().map(|word| Term::word(word)))
     }
@@ -130,6 +139,14 @@ mod tests {
     use kit::Stream;
 
     use super::*;
+
+    #[test]
+    fn a_batch_is_found_by_everybody_in_it_when_the_server_tells_it() {
+        let body = r#"{"import":1,"persons":[4,9],"operator":2}"#;
+        let own = Traits::of(&record("import.written", Stream::Own, body));
+        assert!(own.terms().any(|term| term == Term::person(9)) && own.persons == [4, 9]);
+        assert_eq!(Traits::of(&record("import.written", Stream::Bulk, body)).persons, [0_u64; 0]);
+    }
 
     fn record(kind: &str, stream: Stream, body: &str) -> StoredEvent {
         StoredEvent {

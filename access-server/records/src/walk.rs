@@ -20,7 +20,7 @@ kit::statements! {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct Posting {
     pub(crate) place: Place,
-    /// 0 for none.
+    /// 0 for none, [`SEVERAL`](crate::keep::SEVERAL) for more than one.
     pub(crate) person: u64,
     /// 0 for none.
     pub(crate) door: u64,

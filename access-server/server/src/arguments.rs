@@ -49,9 +49,9 @@ pub(crate) enum Command {
         #[arg(long)]
         config: PathBuf,
     },
-    /// Imports a site's people, doors and rules from a file: all of it, or nothing.
+    /// Imports a site's people, doors and rules from a file, or people from a list: all of it, or nothing.
     Import {
-        /// The file.
+        /// The file: a description (.toml), or a list of people (.csv or .xlsx).
         file: PathBuf,
         /// The configuration.
         #[arg(long)]

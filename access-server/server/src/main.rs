@@ -14,6 +14,9 @@ use kit::auth::{self, OperatorError, Role};
 use kit::journal::{CheckpointLog, events_after, verify};
 use kit::pki::{Authority, Holder, is_host};
 use kit::{Clock, Db};
+use people::word::Word as _;
+use roster::draft::{Draft, Fate};
+use roster::import::Begun;
 use serde::Serialize;
 use serde_json::value::RawValue;
 use server::backup::{self, Wanted};
@@ -66,8 +69,12 @@ async fn run(command: Command) -> anyhow::Result<ExitCode> {
         Command::Serve { config } => serve::serve(&config).await?,
         Command::Verify { config } => return walk(&config).await,
         Command::Import { file, config, dry_run, photographs, without_photographs } => {
+            let site = Config::read(&config)?;
+            if file.extension().is_some_and(|ending| ending == "csv" || ending == "xlsx") {
+                return import_list(&file, &site, dry_run).await;
+            }
             let folder = photographs.as_deref().or(file.parent()).unwrap_or(Path::new(""));
-            import(&file, folder, &Config::read(&config)?, dry_run, without_photographs).await?;
+            import(&file, folder, &site, dry_run, without_photographs).await?;
         }
         Command::Journal { config, after } => print_journal(&Config::read(&config)?, after).await?,
         Command::Check { config } => {
@@ -226,6 +233,52 @@ async fn import(
         InForce::Tables | InForce::Nothing => Ok(()),
         InForce::Before(fault) => bail!("the policy before stays in force: {fault}"),
     }
+}
+
+/// Imports a list of people, all of it or nothing, and puts in force what it says. Ends with 1 when a row is wrong.
+async fn import_list(file: &Path, config: &Config, dry_run: bool) -> anyhow::Result<ExitCode> {
+    let size = std::fs::metadata(file).with_context(|| format!("{} cannot be read", file.display()))?.len();
+    if size > roster::read::UPLOAD_MAX as u64 {
+        bail!("{} is larger than {} bytes", file.display(), roster::read::UPLOAD_MAX);
+    }
+    let bytes = std::fs::read(file).with_context(|| format!("{} cannot be read", file.display()))?;
+    let kit = serve::open(config).await?;
+    let imported = async {
+        let draft = Draft::read(&kit, "", bytes).await?;
+        for row in &draft.plan.rows {
+            let Fate::Wrong(wrong) = &row.fate else { continue };
+            for wrong in wrong {
+                let column = wrong.column.map_or("row", |column| column.word());
+                println!("{}:{}: {column}: {}", file.display(), row.line, wrong.code);
+            }
+        }
+        let counts = draft.plan.counts;
+        println!(
+            "{} new, {} changed, {} as they were, {} wrong",
+            counts.new, counts.changed, counts.same, counts.wrong
+        );
+        if counts.wrong > 0 {
+            return Ok(ExitCode::FAILURE);
+        }
+        if dry_run || !draft.may_begin() {
+            println!("nothing was changed");
+            return Ok(ExitCode::SUCCESS);
+        }
+        let Begun::As(import) = roster::import::begin(&kit, None, &draft).await? else {
+            bail!("several imports are being written already: try again later");
+        };
+        while roster::import::get(&kit, import).await?.is_some_and(|it| it.finished_at.is_none()) {
+            // A running server may write at the same time: each batch is written once.
+            roster::import::advance(&kit).await?;
+        }
+        slices::publish(&kit).await.context("imported, but not in force yet")?;
+        kit.checkpoint().await?;
+        println!("imported");
+        Ok(ExitCode::SUCCESS)
+    };
+    let imported = imported.await;
+    kit.db().close().await;
+    imported
 }
 
 /// Adds an operator, or gives one that exists a new first password.

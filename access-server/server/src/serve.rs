@@ -70,6 +70,8 @@ pub async fn serve(config: &Path) -> anyhow::Result<()> {
     let mut syncing = tokio::spawn(sync::run(kit.clone(), asked));
     let mut indexing = tokio::spawn(records::keep(kit.clone()));
     let mut telling = tokio::spawn(webhooks::run(kit.clone(), receivers));
+    let mut importing = tokio::spawn(roster::import::keep(kit.clone()));
+    let mut enrolling = tokio::spawn(roster::album::keep(kit.clone(), embed.clone()));
     let hub = Hub::new(kit.clone(), ingest.clone(), haves);
     let (host, port) = (mqtt.host.get_ref().clone(), *mqtt.port.get_ref());
     let mut speaking = tokio::spawn(async move { mqtt::run(hub, &host, port, tls, committed).await });
@@ -103,13 +105,15 @@ pub async fn serve(config: &Path) -> anyhow::Result<()> {
         _ = &mut syncing => Some(anyhow!("what publishes the policy and looks after replicas ended by itself")),
         _ = &mut indexing => Some(anyhow!("what keeps the index of records ended by itself")),
         _ = &mut telling => Some(anyhow!("what tells webhooks ended by itself")),
+        _ = &mut importing => Some(anyhow!("what writes imports ended by itself")),
+        _ = &mut enrolling => Some(anyhow!("what looks at photographs ended by itself")),
         _ = &mut speaking => Some(anyhow!("what speaks to the broker ended by itself")),
     };
     supervisor::stopping();
     // No new events, then what is queued and the last checkpoint; browsers meanwhile.
     handle.graceful_shutdown(Some(FAREWELL));
     // What they hold of the ingest must be gone before it can come to its end.
-    for task in [speaking, syncing, indexing, telling] {
+    for task in [speaking, syncing, indexing, telling, importing, enrolling] {
         if !task.is_finished() {
             task.abort();
             let _ = task.await;

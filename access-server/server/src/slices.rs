@@ -17,8 +17,15 @@ const ZONE: &str = "Asia/Shanghai";
 /// Every migration, in the order in which they build on one another.
 #[must_use]
 pub fn migrations() -> Vec<Migration> {
-    [journal::MIGRATIONS, people::MIGRATIONS, doors::MIGRATIONS, records::MIGRATIONS, webhooks::MIGRATIONS]
-        .concat()
+    [
+        journal::MIGRATIONS,
+        people::MIGRATIONS,
+        doors::MIGRATIONS,
+        records::MIGRATIONS,
+        webhooks::MIGRATIONS,
+        roster::MIGRATIONS,
+    ]
+    .concat()
 }
 
 /// What happens when events are journaled, in the same transaction.
@@ -33,6 +40,7 @@ pub fn routes(embed: Option<EmbedService>) -> Routes<Kit> {
         .merge(people::routes(embed))
         .merge(doors::routes())
         .merge(webhooks::routes())
+        .merge(roster::routes())
         .described()
 }
 
@@ -67,9 +75,19 @@ pub async fn replica(kit: &Kit, device: &Holder, have: &Have) -> anyhow::Result<
 /// Whether something journaled under this kind may change the policy.
 #[must_use]
 pub fn touches_policy(kind: &str) -> bool {
-    !["policy.", "operator.", "command.", "server.", "picture.", "webhook."]
-        .iter()
-        .any(|other| kind.starts_with(other))
+    // An import is put in force when it has come to its end: fifty publications of fifty thousand people would be no use.
+    let others = [
+        "policy.",
+        "operator.",
+        "command.",
+        "server.",
+        "picture.",
+        "webhook.",
+        "import.begun",
+        "import.written",
+        "album.",
+    ];
+    !others.iter().any(|other| kind.starts_with(other))
 }
 
 /// What the controllers decide by.

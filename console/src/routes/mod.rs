@@ -2,9 +2,11 @@
 
 pub(crate) mod access;
 pub(crate) mod devices;
+pub(crate) mod export;
 mod forms;
 mod history;
 mod hooks;
+mod import;
 mod language;
 mod live;
 mod login;
@@ -47,6 +49,7 @@ pub(crate) fn all(console: &Console) -> Routes<Console> {
         .post(PASSWORD_PATH, Who::SignedIn, password::change)
         .get("/language", Who::Anybody, language::change)
         .merge(people::routes())
+        .merge(import::routes())
         .merge(history::routes())
         .merge(site::routes())
         .merge(access::routes())

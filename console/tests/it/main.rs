@@ -5,6 +5,7 @@ mod browser;
 mod devices;
 mod history;
 mod hooks;
+mod import;
 mod live;
 mod people;
 mod photo;

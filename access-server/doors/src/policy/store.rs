@@ -5,6 +5,7 @@ use std::sync::{Arc, LazyLock};
 
 use domain::ids::{ControllerId, PolicyVersion};
 use domain::policy::PolicyParts;
+use domain::time::Utc;
 use kit::Tx;
 use sqlx::{AnyConnection, AssertSqlSafe};
 use uplink::sync::policy::{Table, rows};
@@ -99,15 +100,16 @@ pub(super) fn difference(before: &Rows, after: &Rows, controllers: &[ControllerI
     Some(Difference { ended, began, digests })
 }
 
-/// Writes a version.
+/// Writes a version, made at the time that its rows say.
 pub(super) async fn write(
     tx: &mut Tx,
     version: PolicyVersion,
+    made_at: Utc,
     by: Option<i64>,
     difference: &Difference,
 ) -> Result<(), sqlx::Error> {
-    let (now, to) = (tx.now(), row_id(version.0));
-    sqlx::query(ADD_VERSION).bind(to).bind(now).bind(by).execute(&mut **tx).await?;
+    let to = row_id(version.0);
+    sqlx::query(ADD_VERSION).bind(to).bind(made_at.0).bind(by).execute(&mut **tx).await?;
     for (controller, digest) in &difference.digests {
         let digest = digest.as_bytes().to_vec();
         sqlx::query(ADD_DIGEST).bind(to).bind(row_id(controller.0)).bind(digest).execute(&mut **tx).await?;

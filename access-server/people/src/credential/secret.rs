@@ -87,6 +87,16 @@ impl Card {
         Self { bits: 26, bytes: (frame << 6).to_be_bytes().to_vec() }
     }
 
+    /// The 34 bits that readers of 32-bit serial numbers send: even parity over the first sixteen, the number, odd parity
+    /// over the last sixteen.
+    #[must_use]
+    pub fn wiegand34(number: u32) -> Self {
+        let even = u64::from((number >> 16).count_ones() & 1);
+        let odd = u64::from(!(number & 0xffff).count_ones() & 1);
+        let frame = even << 33 | u64::from(number) << 1 | odd;
+        Self { bits: 34, bytes: (frame << 30).to_be_bytes()[..5].to_vec() }
+    }
+
     /// Reads `BITS:HEX`.
     ///
     /// # Errors
@@ -233,6 +243,20 @@ mod tests {
             assert_eq!((frame >> 13).count_ones() % 2, 0);
             assert_eq!((frame & 0x1fff).count_ones() % 2, 1);
             assert_eq!(frame >> 1 & 0xffffff, u32::from(facility) << 16 | u32::from(number));
+            assert_eq!(Card::raw(card.bits, &card.bytes), Ok(card));
+        }
+    }
+
+    #[test]
+    fn wiegand_34_has_even_parity_before_and_odd_behind() {
+        for number in [0, 1, 0x0001_0000, 0xffff_ffff, 0x1234_5678] {
+            let card = Card::wiegand34(number);
+            let mut bytes = [0; 8];
+            bytes[..5].copy_from_slice(&card.bytes);
+            let frame = u64::from_be_bytes(bytes) >> 30;
+            assert_eq!((frame >> 17).count_ones() % 2, 0);
+            assert_eq!((frame & 0x1_ffff).count_ones() % 2, 1);
+            assert_eq!(frame >> 1 & 0xffff_ffff, u64::from(number));
             assert_eq!(Card::raw(card.bits, &card.bytes), Ok(card));
         }
     }

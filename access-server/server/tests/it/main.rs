@@ -10,6 +10,7 @@ mod connections;
 mod described;
 mod device;
 mod events;
+mod importing;
 mod private;
 mod publication;
 mod restored;

@@ -40,7 +40,7 @@ async fn until(condition: impl AsyncFn() -> bool) {
 /// A right is withdrawn while every connection for reading is taken for longer than a publication waits.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_publication_that_fails_is_tried_again_until_it_succeeds() {
-    for site in sites(&[people::MIGRATIONS, doors::MIGRATIONS].concat()).await {
+    for site in sites(&[people::MIGRATIONS, doors::MIGRATIONS, roster::MIGRATIONS].concat()).await {
         let kit = &site.kit;
         import(kit).await;
         let (_haves, asked) = mpsc::channel(1);
@@ -66,7 +66,7 @@ async fn a_publication_that_fails_is_tried_again_until_it_succeeds() {
 
 #[tokio::test]
 async fn a_policy_that_would_be_faulty_is_told_of_and_the_one_before_stays() {
-    for site in sites(&[people::MIGRATIONS, doors::MIGRATIONS].concat()).await {
+    for site in sites(&[people::MIGRATIONS, doors::MIGRATIONS, roster::MIGRATIONS].concat()).await {
         let kit = &site.kit;
         assert!(matches!(slices::publish(kit).await.unwrap(), InForce::Nothing));
         import(kit).await;

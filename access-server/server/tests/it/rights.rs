@@ -134,7 +134,13 @@ fn filled(path: &str) -> String {
 
 /// A site with every slice.
 pub(crate) async fn whole() -> kit::testing::Site {
-    let slices = [people::MIGRATIONS, doors::MIGRATIONS, records::MIGRATIONS, webhooks::MIGRATIONS];
+    let slices = [
+        people::MIGRATIONS,
+        doors::MIGRATIONS,
+        records::MIGRATIONS,
+        webhooks::MIGRATIONS,
+        roster::MIGRATIONS,
+    ];
     sites(&slices.concat()).await.remove(0)
 }
 

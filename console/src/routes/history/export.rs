@@ -13,14 +13,13 @@ use serde_json::json;
 
 use super::asked::Asked;
 use crate::page::Page;
+use crate::routes::export::{MARK, line};
 use crate::{Console, directory, event};
 
 /// Lines of one table at most.
 const LARGEST: usize = 50_000;
 /// Records read at once.
 const PAGE: usize = 500;
-/// Spreadsheets read UTF-8 when the file says so.
-const MARK: &str = "\u{feff}";
 
 /// How far a table has come.
 struct Writing {
@@ -106,29 +105,4 @@ fn cells(kit: &Kit, page: &Page, directory: &directory::Directory, record: &Stor
 /// The one that was asked for: the record is then found by it.
 fn only(ids: Option<&[u64]>) -> Option<u64> {
     ids.and_then(|ids| if let [id] = ids { Some(*id) } else { None })
-}
-
-/// A line of comma-separated values (RFC 4180). A cell that a spreadsheet would take for a formula begins with an
-/// apostrophe.
-fn line(cells: &[String]) -> String {
-    let written: Vec<String> = cells
-        .iter()
-        .map(|cell| {
-            let formula = cell.starts_with(['=', '+', '-', '@', '\t', '\r']);
-            let cell = cell.replace('"', "\"\"");
-            if formula { format!("\"'{cell}\"") } else { format!("\"{cell}\"") }
-        })
-        .collect();
-    format!("{}\r\n", written.join(","))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_cell_is_no_formula_and_ends_where_it_ends() {
-        let cells = ["=1+1", "a \"b\", c", "@x", "-2", "林"].map(str::to_owned);
-        assert_eq!(line(&cells), "\"'=1+1\",\"a \"\"b\"\", c\",\"'@x\",\"'-2\",\"林\"\r\n");
-    }
 }

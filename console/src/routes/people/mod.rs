@@ -2,6 +2,7 @@
 
 mod acts;
 mod edit;
+mod export;
 mod profile;
 
 use askama::Template;
@@ -35,6 +36,8 @@ pub(super) fn routes() -> Routes<Console> {
         .get("/people", OPERATOR, show)
         .post("/people", MANAGER, edit::add)
         .get("/people/new", MANAGER, edit::new)
+        .get("/people/export", OPERATOR, export::show)
+        .get("/people/export/file", OPERATOR, export::write)
         .get("/people/{person}", OPERATOR, profile::show)
         .post("/people/{person}", MANAGER, edit::change)
         .get("/people/{person}/edit", MANAGER, edit::show)

@@ -3,6 +3,7 @@
 //! in a real browser.
 
 mod browser;
+mod import;
 mod life;
 mod page;
 mod site;

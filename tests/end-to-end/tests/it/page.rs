@@ -7,7 +7,7 @@ use kit::testing::Database;
 
 use crate::browser::Browser;
 use crate::life::live;
-use crate::site;
+use crate::{import, site};
 
 /// What the first administrator chooses instead of the one-time password. It guards a site of this test's own.
 const PASSWORD: &str = "a night shift alone";
@@ -28,6 +28,8 @@ fn a_short_piece_of_life_on_postgresql_is_seen_in_a_browser() -> Result<()> {
     step("a stranger is refused and it is seen why", stranger(&mut building, &browser))?;
     step("the page speaks both languages", languages(&browser))?;
     step("people are found, looked at and changed", people(&browser))?;
+    step("a list of people is imported and exported", import::list(&building, &browser))?;
+    step("photographs are matched and looked at", import::photographs(&building, &browser))?;
     step("the site is looked at and changed", site::looked_at(&building, &browser))?;
     step("a floor's plan is uploaded, doors are put on it, and it lives", site::plan(&building, &browser))?;
     step("another program is to be told what happens", site::webhook(&building, &browser))?;

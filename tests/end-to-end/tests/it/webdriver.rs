@@ -67,6 +67,7 @@ impl Session {
             "alert" => "[role=alert]",
             "searchbox" => "input[type=search]",
             "textbox" => "input",
+            "checkbox" => "input[type=checkbox]",
             "image" => "img",
             _ => bail!("no test looks for a {role} yet"),
         };
