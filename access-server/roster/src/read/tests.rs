@@ -30,6 +30,8 @@ fn a_list_is_the_same_in_every_encoding_and_with_every_separator() {
         assert_eq!(shown(&read), ["0012|林晓雨|069,12345", "0013|O\"Neill"]);
         assert_eq!(read.rows[1].line, 4, "an empty line is counted");
     }
+    let old = table("工号,姓名\r1,a\r2,b\r".as_bytes()).unwrap();
+    assert_eq!(old.rows.iter().map(|row| row.line).collect::<Vec<_>>(), [2, 3], "as old Macs end lines");
     for (text, separator) in
         [("工号;姓名\n1;a,b\n", ';'), ("工号\t姓名\n1\ta;b\n", '\t'), ("sep=;\n工号;姓名\n1;a\n", ';')]
     {

@@ -21,14 +21,41 @@ pub(super) fn read(upload: &[u8], rows: &mut Rows) -> Result<Form, ReadError> {
         .delimiter(separator)
         .from_reader(text.as_bytes());
     let mut record = csv::StringRecord::new();
+    let mut lines = Lines { bytes: text.as_bytes(), at: 0, line: 1 };
     while reader.read_record(&mut record).map_err(|_| ReadError::Damaged)? {
-        let line = record.position().map_or(0, csv::Position::line);
-        let line = u32::try_from(line).map_err(|_| ReadError::TooLarge)?;
+        let begins = record.position().map_or(0, csv::Position::byte);
+        let line = lines.of(usize::try_from(begins).map_err(|_| ReadError::TooLarge)?);
         for (column, value) in record.iter().enumerate() {
             rows.put(line, column, Cell::text(value))?;
         }
     }
     Ok(Form::Text { encoding: name(encoding), separator: char::from(separator) })
+}
+
+/// Which line a record begins at. The reader's own count is one short where lines end in two characters.
+struct Lines<'t> {
+    bytes: &'t [u8],
+    at: usize,
+    line: u32,
+}
+
+impl Lines<'_> {
+    /// The line of the record that begins here, or behind the ends of lines that stand here; never called for one before.
+    fn of(&mut self, begins: usize) -> u32 {
+        while let Some(byte) = self.bytes.get(self.at) {
+            let ends = match byte {
+                b'\n' => true,
+                b'\r' => self.bytes.get(self.at + 1) != Some(&b'\n'),
+                _ => false,
+            };
+            if self.at >= begins && !matches!(byte, b'\r' | b'\n') {
+                break;
+            }
+            self.line += u32::from(ends);
+            self.at += 1;
+        }
+        self.line
+    }
 }
 
 /// By its mark; without one UTF-8 where it is that, otherwise GB18030.

@@ -146,9 +146,6 @@ async fn file(mut form: Multipart) -> Result<(String, Vec<u8>), DraftError> {
 
 /// Why a file is no list, in words.
 fn fault(page: &Page, error: &DraftError) -> String {
-    let line = match error {
-        DraftError::Read(error) => error.line().unwrap_or(0),
-        _ => 0,
-    };
+    let line = if let DraftError::Read(error) = error { error.line().unwrap_or(0) } else { 0 };
     page.say_with(&format!("fault-{}", error.code()), "line", line.to_string()).into_owned()
 }
