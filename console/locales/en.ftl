@@ -1142,6 +1142,7 @@ import-do = { $count ->
    *[other] Import { $count } people
 }
 import-another = Upload another list
+import-mend = Mend it and upload again
 import-forget = Discard
 import-nothing-yet = Nothing has been changed yet. The preview is kept for 30 minutes.
 import-in-batches = There are many: they are written in batches, and a server that is restarted goes on by itself. Whoever is changed by somebody else meanwhile stays as they are and is told of.

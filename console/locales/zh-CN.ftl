@@ -1097,6 +1097,7 @@ import-bare-numbers = 有 { $count } 行的工号在表格里是数字格式：�
 import-skip = 跳过有误的 { $wrong } 行，只导入其余 { $count } 人
 import-do = 确认导入 { $count } 人
 import-another = 上传另一份名单
+import-mend = 修正后重新上传
 import-forget = 放弃
 import-nothing-yet = 目前还没有改动任何资料。预览保留 30 分钟。
 import-in-batches = 人数较多，确认后分批写入；服务器重启后会自动继续。写入期间被他人改动的人员保持不变，并在结果中列出。

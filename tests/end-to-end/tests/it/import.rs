@@ -29,7 +29,7 @@ pub(crate) fn list(building: &Building, browser: &Browser) -> Result<()> {
     page.find("heading", &["行需要修正"])?;
     page.run("document.querySelector('.import-columns').open = true")?;
     browser.pictures("import-wrong-zh-CN")?;
-    page.press_on("link", &["上传另一份名单"])?;
+    page.press_on("link", &["修正后重新上传"])?;
     page.find("heading", &["导入人员名单"])?;
     upload(browser, MENDED)?;
     page.find("heading", &["行需要修正"])?;
