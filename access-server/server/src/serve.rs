@@ -216,7 +216,6 @@ pub fn routes(
 /// What answers on the port: the routes, and what holds for every answer.
 pub fn app(routes: Routes) -> Router {
     Router::from(routes)
-        .fallback(async || Problem::not_found("there is nothing here"))
         .layer(axum::middleware::from_fn(in_time))
         .layer(axum::middleware::from_fn(answers::refusals))
         .layer(axum::middleware::from_fn(answers::headers))

@@ -14,7 +14,7 @@ use serde::Deserialize;
 use serde_json::json;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
-use tokio::time::{Instant, sleep};
+use tokio::time::{Instant, sleep, timeout_at};
 
 use crate::hook::{Failing, Hook, HookId, Pause, TRIES_KEPT, give_up, hooks};
 use crate::message::Message;
@@ -30,6 +30,8 @@ const PAGE: u32 = 100;
 /// How far a webhook has come is written down at most so often while it is busy: after a crash it is told at most what it
 /// took within this, once more.
 const KEEP: Duration = Duration::from_secs(1);
+/// And so often while there is nothing for it.
+const KEEP_WHAT_IS_NOT_FOR_IT: Duration = Duration::from_secs(60);
 /// After a fault of the database.
 const RETRY: Duration = Duration::from_secs(2);
 
@@ -134,17 +136,30 @@ impl Teller {
                     return;
                 }
                 self.told = record.seq;
-                if self.kept.1.elapsed() >= KEEP {
+                if Instant::now() >= self.keep_at() {
                     self.keep().await;
                 }
             }
-            if page.is_empty() {
-                self.keep().await;
-                if self.newest.changed().await.is_err() {
-                    return;
-                }
+            if page.is_empty() && !self.more().await {
+                return;
             }
         }
+    }
+
+    /// Waits until there are more records; `false` when nobody will say so any more.
+    async fn more(&mut self) -> bool {
+        if self.told != self.kept.0 {
+            match timeout_at(self.keep_at(), self.newest.changed()).await {
+                Ok(changed) => return changed.is_ok(),
+                Err(_) => self.keep().await,
+            }
+        }
+        self.newest.changed().await.is_ok()
+    }
+
+    /// When it is next written down how far it has come.
+    fn keep_at(&self) -> Instant {
+        self.kept.1 + if self.taken_at.is_some() { KEEP } else { KEEP_WHAT_IS_NOT_FOR_IT }
     }
 
     fn is_for_it(&self, record: &StoredEvent) -> bool {

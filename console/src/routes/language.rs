@@ -19,14 +19,14 @@ pub(super) async fn change(headers: HeaderMap, Query(given): Query<Given>) -> Re
     (AppendHeaders([(header::SET_COOKIE, cookie)]), Redirect::to(&to)).into_response()
 }
 
-/// The page it was asked from: its path alone, so that nobody is sent to another site.
+/// The page it was asked from: its path and query alone, so that nobody is sent to another site.
 fn back(headers: &HeaderMap) -> Option<String> {
     let referer = headers.get(header::REFERER)?.to_str().ok()?;
     let uri: axum::http::Uri = referer.parse().ok()?;
     let path = uri.path();
     // Browsers read a backslash as a slash: `/\evil.example` would be another site.
     let here = path.starts_with('/') && !path.starts_with("//") && !path.contains('\\');
-    here.then(|| path.to_owned())
+    here.then(|| uri.path_and_query().map_or(path, |it| it.as_str()).to_owned())
 }
 
 #[cfg(test)]
@@ -38,11 +38,12 @@ mod tests {
     #[test]
     fn the_way_back_stays_on_this_site() {
         for (referer, to) in [
-            ("https://gate.example.cn/people?page=2", Some("/people")),
+            ("https://gate.example.cn/people?page=2", Some("/people?page=2")),
             ("https://gate.example.cn/", Some("/")),
             ("https://gate.example.cn//evil.example", None),
             ("https://gate.example.cn/\\evil.example", None),
             ("https://gate.example.cn/people/\\..\\..\\evil.example", None),
+            ("https://gate.example.cn/people?to=//evil.example", Some("/people?to=//evil.example")),
             ("nothing", None),
         ] {
             let headers = HeaderMap::from_iter([(header::REFERER, HeaderValue::from_static(referer))]);

@@ -22,7 +22,7 @@ mod tokens;
 use axum::http::HeaderMap;
 use axum::middleware;
 use kit::auth::{LOGIN_PATH, Operator, Role};
-use kit::{Routes, Who};
+use kit::{Problem, Routes, Who};
 
 use crate::page::Page;
 use crate::words::Language;
@@ -57,7 +57,7 @@ pub(crate) fn all(console: &Console) -> Routes<Console> {
         .merge(plan::routes())
         .merge(tokens::routes())
         .merge(hooks::routes())
-        .around(|pages| pages.layer(problems));
+        .around(|pages| pages.fallback(async || Problem::not_found("there is nothing here")).layer(problems));
     pages.merge(assets::routes())
 }
 

@@ -32,6 +32,15 @@ async fn alarm(site: &Site) -> u64 {
 }
 
 #[tokio::test]
+async fn a_wrong_address_is_answered_with_a_page() {
+    let site = sites().await.remove(0);
+    let viewer = Browser::signed_in(&site.kit, "eye", Role::Viewer).await;
+    let answer = viewer.get("/no/such/page").await;
+    assert_eq!(answer.status, axum::http::StatusCode::NOT_FOUND);
+    assert!(answer.page.contains("<h1>") && !answer.page.contains("\"type\""), "{}", answer.page);
+}
+
+#[tokio::test]
 async fn alarms_of_the_last_day_are_not_pushed_off_the_page() {
     for site in sites().await {
         let old = alarm(&site).await;
