@@ -10,12 +10,14 @@
 
 mod admit;
 mod attempts;
+mod change;
 mod csrf;
 mod operator;
 mod operators;
 mod password;
 mod scope;
 mod session;
+pub mod sessions;
 pub mod token;
 
 use std::time::Duration;
@@ -24,15 +26,13 @@ pub(crate) use admit::admit;
 #[cfg(feature = "testing")]
 pub(crate) use admit::signed_in;
 pub(crate) use attempts::Attempts;
+pub use change::{PasswordChanged, change_password, reset_password, set_disabled, set_role};
 pub use operator::Operator;
-pub use operators::{
-    OperatorError, OperatorId, OperatorRow, add, change_password, list, reset_password, set_disabled,
-    set_role,
-};
+pub use operators::{OperatorError, OperatorId, OperatorRow, add, list};
 pub use password::{PasswordError, generate as generate_password};
 pub use scope::Scope;
 pub(crate) use session::Uses;
-pub use session::{LoginRefusal, NewSession, SESSION_COOKIE, end, end_cookie, is_live, sign_in};
+pub use session::{Desk, LoginRefusal, NewSession, SESSION_COOKIE, end, end_cookie, is_live, sign_in};
 
 /// Where operators sign in.
 pub const LOGIN_PATH: &str = "/login";
@@ -101,5 +101,10 @@ impl Role {
 
 #[cfg(feature = "testing")]
 pub(crate) fn statements() -> impl Iterator<Item = &'static (&'static str, &'static str)> {
-    operators::STATEMENTS.iter().chain(session::STATEMENTS).chain(token::STATEMENTS)
+    operators::STATEMENTS
+        .iter()
+        .chain(change::STATEMENTS)
+        .chain(session::STATEMENTS)
+        .chain(sessions::STATEMENTS)
+        .chain(token::STATEMENTS)
 }

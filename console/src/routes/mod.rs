@@ -1,6 +1,7 @@
 //! The routes: one file a page.
 
 pub(crate) mod access;
+mod account;
 pub(crate) mod devices;
 mod forms;
 mod history;
@@ -8,6 +9,7 @@ mod hooks;
 mod language;
 mod live;
 mod login;
+mod operators;
 mod password;
 mod people;
 mod photo;
@@ -54,6 +56,8 @@ pub(crate) fn all(console: &Console) -> Routes<Console> {
         .merge(plan::routes())
         .merge(tokens::routes())
         .merge(hooks::routes())
+        .merge(operators::routes())
+        .merge(account::routes())
         .around(|pages| pages.layer(problems));
     pages.merge(assets::routes())
 }

@@ -1,9 +1,13 @@
 //! Somebody at a browser, signed in.
 
+use std::net::SocketAddr;
+
 use axum::Router;
 use axum::body::{Body, to_bytes};
+use axum::extract::ConnectInfo;
 use axum::http::request::Builder;
 use axum::http::{Request, StatusCode, header};
+use axum::response::Response;
 use console::Console;
 use jiff::tz::TimeZone;
 use kit::Kit;
@@ -12,7 +16,8 @@ use kit::testing::Site;
 use tower::ServiceExt;
 
 const FIRST: &str = "a first password";
-const OWN: &str = "a password of their own";
+/// The password of whoever is at a browser.
+pub(crate) const OWN: &str = "a password of their own";
 
 /// A site on each engine, with every slice that has a page.
 pub(crate) async fn sites() -> Vec<Site> {
@@ -50,14 +55,25 @@ impl Browser {
     }
 
     pub(crate) async fn send(&self, request: Builder, body: Body) -> Answer {
-        let cookies = format!("{}={}; language=en", auth::SESSION_COOKIE, self.session);
-        let request = request.header(header::COOKIE, cookies).header(header::ACCEPT, "text/html");
-        let response = self.routes.clone().oneshot(request.body(body).unwrap()).await.unwrap();
+        let response = self.answer(request, body).await;
         let status = response.status();
         let to = response.headers().get(header::LOCATION).map(|to| to.to_str().unwrap().to_owned());
         let bytes = to_bytes(response.into_body(), 16 << 20).await.unwrap();
         let page = String::from_utf8_lossy(&bytes).into_owned();
         Answer { status, to: to.unwrap_or_default(), page }
+    }
+
+    /// What is still being said, as it comes.
+    pub(crate) async fn open(&self, path: &str) -> Body {
+        self.answer(Request::get(path), Body::empty()).await.into_body()
+    }
+
+    async fn answer(&self, request: Builder, body: Body) -> Response {
+        let cookies = format!("{}={}; language=en", auth::SESSION_COOKIE, self.session);
+        let peer: SocketAddr = ([127, 0, 0, 1], 1).into();
+        let request = request.header(header::COOKIE, cookies).header(header::ACCEPT, "text/html");
+        let request = request.extension(ConnectInfo(peer));
+        self.routes.clone().oneshot(request.body(body).unwrap()).await.unwrap()
     }
 
     pub(crate) async fn get(&self, path: &str) -> Answer {

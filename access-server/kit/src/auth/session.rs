@@ -33,11 +33,30 @@ crate::statements! {
     ACCOUNT = "SELECT o.id, o.password, (SELECT COUNT(*) FROM operator_address a WHERE a.operator = o.id AND a.address = $2) FROM operator o WHERE o.name = $1 AND o.disabled = 0";
     SIGNED_IN_FROM = "INSERT INTO operator_address (operator, address, used_at) VALUES ($1, $2, $3) ON CONFLICT (operator, address) DO UPDATE SET used_at = excluded.used_at";
     FORGET_ADDRESSES = "DELETE FROM operator_address WHERE used_at < $1";
-    OPEN = "INSERT INTO session (digest, operator, created_at, used_at, address) VALUES ($1, $2, $3, $4, $5)";
+    OPEN = "INSERT INTO session (digest, operator, created_at, used_at, address, agent) VALUES ($1, $2, $3, $4, $5, $6)";
+    SIGNED_IN = "UPDATE operator SET signed_in_at = $2 WHERE id = $1";
     FIND = "SELECT o.id, o.name, o.role, o.must_change, o.language, s.created_at, s.used_at FROM session s JOIN operator o ON o.id = s.operator WHERE s.digest = $1 AND o.disabled = 0";
     USE = "UPDATE session SET used_at = $2 WHERE digest = $1";
     END = "DELETE FROM session WHERE digest = $1 RETURNING operator";
     SWEEP = "DELETE FROM session WHERE used_at < $1 OR created_at < $2 OR used_at > $3";
+}
+
+/// Letters of what a browser calls itself that are kept.
+const AGENT: usize = 256;
+
+/// Where somebody signs in.
+#[derive(Clone, Copy, Debug)]
+pub struct Desk<'a> {
+    /// The peer's address: for the back-off, and for whoever looks at their sessions.
+    pub address: &'a str,
+    /// What the browser calls itself (`User-Agent`), shown beside the session; empty when it says nothing.
+    pub agent: &'a str,
+}
+
+impl<'a> From<&'a str> for Desk<'a> {
+    fn from(address: &'a str) -> Self {
+        Self { address, agent: "" }
+    }
 }
 
 /// A session just opened.
@@ -73,7 +92,7 @@ impl From<LoginRefusal> for Problem {
     }
 }
 
-/// Signs in. `address` is the peer's, for the back-off alone.
+/// Signs in.
 ///
 /// # Errors
 /// When refused, or the database fails.
@@ -81,10 +100,11 @@ pub async fn sign_in(
     kit: &Kit,
     name: &str,
     password: &str,
-    address: &str,
+    desk: impl Into<Desk<'_>>,
 ) -> Result<NewSession, LoginRefusal> {
+    let desk = desk.into();
     let name = fold(name).ok_or(LoginRefusal::Wrong)?;
-    let address = place(address);
+    let address = place(desk.address);
     let account: Option<(i64, String, i64)> =
         sqlx::query_as(ACCOUNT).bind(&name).bind(&address).fetch_optional(kit.read()).await?;
     let who = Try {
@@ -109,7 +129,7 @@ pub async fn sign_in(
         return Err(LoginRefusal::Wait(taken.wait));
     }
     kit.attempts().right(who, taken);
-    open(kit, id.expect("only a known account's password matches"), &address).await
+    open(kit, id.expect("only a known account's password matches"), desk).await
 }
 
 /// Journals that a password was tried too often.
@@ -119,7 +139,10 @@ pub(super) async fn note_wrong(kit: &Kit, operator: i64) -> Result<(), sqlx::Err
     tx.commit().await
 }
 
-async fn open(kit: &Kit, operator: i64, address: &str) -> Result<NewSession, LoginRefusal> {
+/// Opens a session for somebody who has shown who they are.
+pub(super) async fn open(kit: &Kit, operator: i64, desk: Desk<'_>) -> Result<NewSession, LoginRefusal> {
+    let address = place(desk.address);
+    let agent: String = desk.agent.chars().take(AGENT).collect();
     let mut id = [0; 32];
     SystemRandom::new().fill(&mut id).expect("the system's random source works");
     let cookie = hex(&id);
@@ -132,13 +155,15 @@ async fn open(kit: &Kit, operator: i64, address: &str) -> Result<NewSession, Log
         .execute(&mut *tx)
         .await?;
     sqlx::query(FORGET_ADDRESSES).bind(now - micros(STRANGE_AFTER)).execute(&mut *tx).await?;
-    sqlx::query(SIGNED_IN_FROM).bind(operator).bind(address).bind(now).execute(&mut *tx).await?;
+    sqlx::query(SIGNED_IN_FROM).bind(operator).bind(&address).bind(now).execute(&mut *tx).await?;
+    sqlx::query(SIGNED_IN).bind(operator).bind(now).execute(&mut *tx).await?;
     sqlx::query(OPEN)
         .bind(digest_of(&cookie))
         .bind(operator)
         .bind(now)
         .bind(now)
         .bind(address)
+        .bind(agent)
         .execute(&mut *tx)
         .await?;
     tx.record("operator.signed-in", &json!({ "operator": operator })).await?;
@@ -169,19 +194,17 @@ pub fn end_cookie() -> String {
     format!("{SESSION_COOKIE}=; Path=/; Max-Age=0; Secure; HttpOnly; SameSite=Strict")
 }
 
-/// Whether a session still stands: for open pages, which outlive the request they began with. Watching is use, as far
-/// as the [module](super) says.
+/// Whether a session still stands, with the role it had: for open pages, which outlive the request they began with.
+/// Watching is use, as far as the [module](super) says.
 ///
 /// # Errors
 /// When the database fails: then nothing is known, and the page may go on showing what it can.
-pub async fn is_live(kit: &Kit, cookie: &str) -> Result<bool, sqlx::Error> {
-    let found = find(kit, cookie).await?;
-    if let Some(found) = &found
-        && found.role.is_of_the_control_room()
-    {
-        note_use(kit, cookie, found).await;
+pub async fn is_live(kit: &Kit, cookie: &str, role: Role) -> Result<bool, sqlx::Error> {
+    let Some(found) = find(kit, cookie).await?.filter(|found| found.role == role) else { return Ok(false) };
+    if role.is_of_the_control_room() {
+        note_use(kit, cookie, &found).await;
     }
-    Ok(found.is_some())
+    Ok(true)
 }
 
 /// Who a session belongs to.
@@ -210,7 +233,7 @@ pub(super) async fn find(kit: &Kit, cookie: &str) -> Result<Option<Found>, sqlx:
 }
 
 /// A session used in the future was used before the clock was set back, nobody knows how long ago.
-fn has_ended(created_at: Micros, used_at: Micros, now: Micros) -> bool {
+pub(super) fn has_ended(created_at: Micros, used_at: Micros, now: Micros) -> bool {
     now - used_at >= micros(IDLE) || now - created_at >= micros(LONGEST) || used_at - now > CORRECTION
 }
 
@@ -237,7 +260,7 @@ pub(super) async fn note_use(kit: &Kit, cookie: &str, found: &Found) {
 pub(crate) struct Uses(Mutex<HashMap<Vec<u8>, Micros>>);
 
 impl Uses {
-    fn last(&self, digest: &[u8]) -> Option<Micros> {
+    pub(super) fn last(&self, digest: &[u8]) -> Option<Micros> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).get(digest).copied()
     }
 
@@ -255,6 +278,6 @@ pub(super) fn csrf_token(cookie: &str) -> String {
     hex(hmac::sign(&key, b"gatehouse csrf").as_ref())
 }
 
-fn digest_of(cookie: &str) -> Vec<u8> {
+pub(super) fn digest_of(cookie: &str) -> Vec<u8> {
     digest(&SHA256, cookie.as_bytes()).as_ref().to_vec()
 }

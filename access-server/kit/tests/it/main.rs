@@ -6,5 +6,6 @@ mod content;
 mod ingest;
 mod journal;
 mod lease;
+mod operators;
 mod programs;
 mod schema;
