@@ -70,6 +70,11 @@ fn of_operators() -> Routes<Kit> {
                 .answers::<operators::Password>()
                 .refuses(404, &["not-found"]),
         )
+        .delete("/api/v1/operators/{id}/second-factor", ADMINISTRATOR, operators::remove_second)
+        .says(
+            Doc::new("Takes the second factor of an operator away who has lost it")
+                .refuses(404, &["not-found"]),
+        )
         .get("/api/v1/operators/{id}/sessions", ADMINISTRATOR, operators::sessions)
         .says(
             Doc::new("An operator's sessions").answers::<operators::Sessions>().refuses(404, &["not-found"]),

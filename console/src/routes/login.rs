@@ -7,10 +7,11 @@ use axum::Form;
 use axum::extract::{ConnectInfo, State};
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{AppendHeaders, IntoResponse, Redirect, Response};
-use kit::auth::{Desk, LOGIN_PATH, LoginRefusal, NewSession, Operator, end, end_cookie, sign_in};
+use kit::auth::{Desk, Entry, LOGIN_PATH, LoginRefusal, NewSession, Operator, end, end_cookie, sign_in};
 use kit::problem::Problem;
 use serde::Deserialize;
 
+use super::code;
 use crate::Console;
 use crate::page::{Page, html};
 
@@ -49,13 +50,19 @@ pub(super) async fn enter(
     let address = peer.ip().to_string();
     let (status, refusal) =
         match sign_in(&console.kit, &given.name, &given.password, desk(&address, &headers)).await {
-            Ok(session) => return inside(&session),
+            Ok(Entry::Whole(session)) => return inside(&session),
+            Ok(Entry::Half(half)) => {
+                let cookie = AppendHeaders([(header::SET_COOKIE, half.set_cookie())]);
+                return (cookie, Redirect::to(code::PATH)).into_response();
+            }
             Err(LoginRefusal::Wrong) => (StatusCode::UNPROCESSABLE_ENTITY, page.say("login-wrong")),
             Err(LoginRefusal::Wait(seconds)) => {
                 let seconds = i64::try_from(seconds).unwrap_or(i64::MAX);
                 (StatusCode::TOO_MANY_REQUESTS, page.say_with("login-wait", "seconds", seconds))
             }
-            Err(LoginRefusal::Database(error)) => return Problem::from(error).into_response(),
+            Err(error @ (LoginRefusal::HalfEnded | LoginRefusal::Second(_) | LoginRefusal::Database(_))) => {
+                return Problem::from(error).into_response();
+            }
         };
     html(status, &Login { page, name: given.name, refusal: Some(refusal.into_owned()) })
 }

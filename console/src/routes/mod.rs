@@ -2,6 +2,7 @@
 
 pub(crate) mod access;
 mod account;
+mod code;
 pub(crate) mod devices;
 mod forms;
 mod history;
@@ -44,6 +45,8 @@ pub(crate) fn all(console: &Console) -> Routes<Console> {
         .get("/people/{person}/photo", VIEWER, photo::show)
         .get(LOGIN_PATH, Who::Anybody, login::show)
         .post(LOGIN_PATH, Who::Anybody, login::enter)
+        .get(code::PATH, Who::Anybody, code::show)
+        .post(code::PATH, Who::Anybody, code::enter)
         .post("/sign-out", Who::SignedIn, login::leave)
         .get(PASSWORD_PATH, Who::SignedIn, password::show)
         .post(PASSWORD_PATH, Who::SignedIn, password::change)

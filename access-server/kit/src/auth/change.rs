@@ -9,6 +9,7 @@ use serde_json::json;
 
 use super::attempts::Try;
 use super::operators::{OperatorError, OperatorId, fold, role};
+use super::second::take_away;
 use super::session::{Desk, LoginRefusal, NewSession, note_wrong, open};
 use super::{Role, password};
 use crate::state::{Kit, Tx};
@@ -20,6 +21,7 @@ crate::statements! {
     SET_DISABLED = "UPDATE operator SET disabled = $2 WHERE id = $1";
     SET_PASSWORD = "UPDATE operator SET password = $2, must_change = $3 WHERE id = $1";
     PASSWORD = "SELECT name, password FROM operator WHERE id = $1";
+    END_HALVES = "DELETE FROM half_session WHERE operator = $1";
     END_SESSIONS = "DELETE FROM session WHERE operator = $1";
     BY_NAME = "SELECT id FROM operator WHERE name = $1";
 }
@@ -111,7 +113,8 @@ pub(super) async fn confirm(kit: &Kit, id: OperatorId, present: &str) -> Result<
 }
 
 /// Somebody else's change: the operator must choose their own at the next sign-in. For an operator named on the
-/// command line `by` is `None`.
+/// command line `by` is `None`: whoever holds the server's files lets somebody in who has lost everything, so the second
+/// factor goes too.
 ///
 /// # Errors
 /// When there is no such operator, they are above the rank of `by`, or the password is not taken.
@@ -136,8 +139,9 @@ async fn set_password(
 ) -> Result<(), OperatorError> {
     let hash = password::hash(name, new).await?;
     let mut tx = kit.begin().await?;
-    if let Some(by) = by {
-        may_change(&mut tx, by, id).await?;
+    match by {
+        Some(by) => drop(may_change(&mut tx, by, id).await?),
+        None => drop(take_away(&mut tx, id, None).await?),
     }
     sqlx::query(SET_PASSWORD).bind(id.0).bind(hash).bind(i64::from(must_change)).execute(&mut *tx).await?;
     end_all(&mut tx, id).await?;
@@ -145,8 +149,9 @@ async fn set_password(
     Ok(tx.commit().await?)
 }
 
-/// Ends every session of an operator.
-pub(super) async fn end_all(tx: &mut Tx, id: OperatorId) -> Result<(), sqlx::Error> {
+/// Ends every session of an operator, those that are half begun too.
+async fn end_all(tx: &mut Tx, id: OperatorId) -> Result<(), sqlx::Error> {
+    sqlx::query(END_HALVES).bind(id.0).execute(&mut **tx).await?;
     sqlx::query(END_SESSIONS).bind(id.0).execute(&mut **tx).await.map(drop)
 }
 

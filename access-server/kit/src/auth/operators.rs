@@ -12,7 +12,7 @@ use crate::state::Kit;
 
 crate::statements! {
     ADD = "INSERT INTO operator (name, role, password, must_change, created_at) VALUES ($1, $2, $3, $4, $5) RETURNING id";
-    LIST = "SELECT id, name, role, must_change, disabled, language, created_at, signed_in_at FROM operator ORDER BY name";
+    LIST = "SELECT id, name, role, must_change, disabled, language, created_at, signed_in_at, (SELECT COUNT(*) FROM totp t WHERE t.operator = operator.id AND t.confirmed_at IS NOT NULL) FROM operator ORDER BY name";
 }
 
 /// An operator, pseudonymously.
@@ -38,6 +38,8 @@ pub struct OperatorRow {
     pub created_at: Micros,
     /// When they signed in last; `None` before the first time.
     pub signed_in_at: Option<Micros>,
+    /// Is asked for a second factor.
+    pub second_factor: bool,
 }
 
 /// Why an operator was not added or changed.
@@ -146,10 +148,10 @@ pub async fn add(
 /// # Errors
 /// When the database fails.
 pub async fn list(kit: &Kit) -> Result<Vec<OperatorRow>, sqlx::Error> {
-    type Row = (i64, String, i64, i64, i64, String, i64, Option<i64>);
+    type Row = (i64, String, i64, i64, i64, String, i64, Option<i64>, i64);
     let rows: Vec<Row> = sqlx::query_as(LIST).fetch_all(kit.read()).await?;
     rows.into_iter()
-        .map(|(id, name, rank, must_change, disabled, language, created_at, signed_in_at)| {
+        .map(|(id, name, rank, must_change, disabled, language, created_at, signed_in_at, second)| {
             Ok(OperatorRow {
                 id: OperatorId(id),
                 name,
@@ -159,6 +161,7 @@ pub async fn list(kit: &Kit) -> Result<Vec<OperatorRow>, sqlx::Error> {
                 language,
                 created_at,
                 signed_in_at,
+                second_factor: second > 0,
             })
         })
         .collect()

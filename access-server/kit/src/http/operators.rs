@@ -8,7 +8,7 @@ use utoipa::ToSchema;
 use utoipa::openapi::schema::{Object, ObjectBuilder, Type};
 
 use crate::auth::sessions::{self, SessionId};
-use crate::auth::{self, Operator, OperatorError, OperatorId, Role};
+use crate::auth::{self, Operator, OperatorError, OperatorId, Role, second};
 use crate::problem::Problem;
 use crate::state::Kit;
 
@@ -25,6 +25,8 @@ pub(super) struct Shown {
     must_change: bool,
     /// May not sign in.
     disabled: bool,
+    /// Is asked for a second factor.
+    second_factor: bool,
     /// When they signed in last: UTC microseconds.
     signed_in_at: Option<i64>,
 }
@@ -119,6 +121,7 @@ pub(super) async fn list(State(kit): State<Kit>) -> Result<Json<Operators>, Prob
         role: row.role.as_str(),
         must_change: row.must_change,
         disabled: row.disabled,
+        second_factor: row.second_factor,
         signed_in_at: row.signed_in_at,
     });
     Ok(Json(Operators { items: items.collect() }))
@@ -162,6 +165,15 @@ pub(super) async fn reset_password(
     let password = auth::generate_password();
     auth::reset_password(&kit, Some(operator.id), &known(&kit, id).await?.name, &password).await?;
     Ok(Json(Password { password }))
+}
+
+pub(super) async fn remove_second(
+    State(kit): State<Kit>,
+    operator: Operator,
+    Path(id): Path<i64>,
+) -> Result<StatusCode, Problem> {
+    second::remove(&kit, operator.id, OperatorId(id)).await?;
+    Ok(StatusCode::NO_CONTENT)
 }
 
 pub(super) async fn sessions(State(kit): State<Kit>, Path(id): Path<i64>) -> Result<Json<Sessions>, Problem> {

@@ -14,7 +14,7 @@ const PASSWORD: &str = "correct horse battery";
 
 async fn ada(kit: &Kit, role: Role) {
     auth::add(kit, None, "Ada", role, "a first password").await.unwrap();
-    let first = auth::sign_in(kit, "ada", "a first password", "here").await.unwrap();
+    let first = auth::sign_in(kit, "ada", "a first password", "here").await.unwrap().whole().unwrap();
     auth::change_password(kit, first.operator, "a first password", PASSWORD).await.unwrap();
 }
 
@@ -24,7 +24,7 @@ async fn boss(kit: &Kit) -> OperatorId {
 }
 
 async fn signed_in(kit: &Kit) -> String {
-    let session = auth::sign_in(kit, "ADA ", PASSWORD, "here").await.unwrap();
+    let session = auth::sign_in(kit, "ADA ", PASSWORD, "here").await.unwrap().whole().unwrap();
     session.set_cookie.split(';').next().unwrap().to_owned()
 }
 
@@ -105,6 +105,7 @@ async fn the_first_sign_in_leads_to_a_password_of_ones_own() {
     for site in sites(&[]).await {
         auth::add(&site.kit, None, "ada", Role::Administrator, "a first password").await.unwrap();
         let first = auth::sign_in(&site.kit, "ada", "a first password", "here").await.unwrap();
+        let first = first.whole().unwrap();
         let cookie = first.set_cookie.split(';').next().unwrap().to_owned();
         let (status, body) = ask(&site.kit, get_with("/who", &cookie)).await;
         assert_eq!(status, StatusCode::FORBIDDEN);
@@ -279,7 +280,7 @@ async fn names_that_look_like_another_are_not_added() {
 }
 
 /// Makes the writer's connection refuse to write, as a full disk or a server that hands over to another does.
-async fn read_only(site: &Site) {
+pub(crate) async fn read_only(site: &Site) {
     use sqlx::Executor;
     let mut tx = site.kit.begin().await.unwrap();
     tx.execute(match site.database.engine {

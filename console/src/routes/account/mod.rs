@@ -1,10 +1,13 @@
 //! My account: who I am here, how I sign in, where I am signed in.
 
+pub(super) mod authenticator;
+
 use askama::Template;
 use axum::extract::{Path, Query, State};
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Redirect, Response};
 use kit::Routes;
+use kit::auth::second::{self, State as Second};
 use kit::auth::sessions::{self, SessionId};
 use kit::auth::{Operator, OperatorError, OperatorId};
 use kit::problem::Problem;
@@ -18,11 +21,11 @@ pub(super) const PATH: &str = "/account";
 
 /// The routes of this folder.
 pub(super) fn routes() -> Routes<Console> {
-    Routes::default().get(PATH, VIEWER, show).post("/account/sessions/end", VIEWER, end_others).post(
-        "/account/sessions/{session}/end",
-        VIEWER,
-        end_one,
-    )
+    Routes::default()
+        .get(PATH, VIEWER, show)
+        .post("/account/sessions/end", VIEWER, end_others)
+        .post("/account/sessions/{session}/end", VIEWER, end_one)
+        .merge(authenticator::routes())
 }
 
 #[derive(Template)]
@@ -32,6 +35,8 @@ struct Account {
     name: String,
     role: String,
     may: String,
+    /// Since when a second factor is asked for.
+    second: Option<String>,
     seats: Vec<Seat>,
     /// The key of the words that tell what was done.
     said: Option<String>,
@@ -72,7 +77,12 @@ async fn show(
 ) -> Result<Response, Problem> {
     let page = console.page(&headers, Some(operator.clone())).at("account");
     let said = asked.said.map(|word| format!("account-said-{word}"));
+    let second = match second::of(&console.kit, operator.id).await? {
+        Second::Stands { since, .. } => Some(page.to_the_minute(since)),
+        Second::None | Second::Begun(_) => None,
+    };
     let account = Account {
+        second,
         seats: seats(&console, &page, operator.id, operator.session()).await?,
         role: page.word("role", operator.role.as_str()),
         may: page.word("role-may", operator.role.as_str()),

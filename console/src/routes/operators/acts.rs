@@ -4,6 +4,7 @@ use axum::Form;
 use axum::extract::{Path, State};
 use axum::http::HeaderMap;
 use axum::response::{IntoResponse, Redirect, Response};
+use kit::auth::second::{self, SecondError};
 use kit::auth::sessions::{self, SessionId};
 use kit::auth::{self, Operator, OperatorError, OperatorId, Role};
 use kit::problem::Problem;
@@ -58,6 +59,22 @@ pub(super) async fn password(
         }
         Err(error) => answer(&console, operator, &headers, id, "password", Err(error)).await,
     }
+}
+
+/// Takes the second factor of somebody away who has lost their phone.
+pub(super) async fn second(
+    State(console): State<Console>,
+    operator: Operator,
+    headers: HeaderMap,
+    Path(id): Path<i64>,
+) -> Result<Response, Problem> {
+    let done = match second::remove(&console.kit, operator.id, OperatorId(id)).await {
+        // Somebody was faster.
+        Ok(()) | Err(SecondError::Absent) => Ok(()),
+        Err(SecondError::Operator(error)) => Err(error),
+        Err(error) => return Err(error.into()),
+    };
+    answer(&console, operator, &headers, id, "second", done).await
 }
 
 pub(super) async fn end_sessions(

@@ -7,8 +7,8 @@ use askama::Template;
 use axum::Form;
 use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode};
-use axum::response::Response;
-use kit::auth::{self, Operator, OperatorError, OperatorRow, Role};
+use axum::response::{IntoResponse, Redirect, Response};
+use kit::auth::{self, Operator, OperatorError, OperatorRow, Role, second};
 use kit::problem::Problem;
 use kit::{Routes, Who};
 
@@ -29,6 +29,8 @@ pub(super) fn routes() -> Routes<Console> {
         .post("/settings/operators/{operator}/role", ADMINISTRATOR, acts::role)
         .post("/settings/operators/{operator}/state", ADMINISTRATOR, acts::state)
         .post("/settings/operators/{operator}/password", ADMINISTRATOR, acts::password)
+        .post("/settings/second-factor", ADMINISTRATOR, rule)
+        .post("/settings/operators/{operator}/second-factor/remove", ADMINISTRATOR, acts::second)
         .post("/settings/operators/{operator}/sessions/end", ADMINISTRATOR, acts::end_sessions)
         .post("/settings/operators/{operator}/sessions/{session}/end", ADMINISTRATOR, acts::end_session)
 }
@@ -40,6 +42,8 @@ struct List {
     rows: Vec<Row>,
     name: String,
     roles: Vec<Choice>,
+    /// From which role on a second factor is asked for.
+    rule: Vec<Choice>,
     fault: Option<Fault>,
     /// The one just added.
     added: Option<FirstPassword>,
@@ -52,6 +56,7 @@ struct Row {
     /// The key of the word for how they stand.
     standing: &'static str,
     signed_in: Option<String>,
+    second_factor: bool,
 }
 
 /// A first password, to be handed over.
@@ -117,13 +122,50 @@ async fn answer(
         role: page.word("role", row.role.as_str()),
         standing: standing(&row),
         signed_in: row.signed_in_at.map(|at| page.to_the_minute(at)),
+        second_factor: row.second_factor,
         name: row.name,
     });
     let rows = rows.collect();
     let roles = roles(&page, typed.get("role"));
+    let rule = rule_choices(&page, second::rule(&console.kit).await?);
     let status = if fault.is_some() { StatusCode::UNPROCESSABLE_ENTITY } else { StatusCode::OK };
     let name = typed.get("name").to_owned();
-    Ok(html(status, &List { page, rows, name, roles, fault, added }))
+    Ok(html(status, &List { page, rows, name, roles, rule, fault, added }))
+}
+
+/// From which role on a second factor is asked for; nothing chosen is nobody.
+async fn rule(
+    State(console): State<Console>,
+    operator: Operator,
+    Form(fields): Form<Fields>,
+) -> Result<Response, Problem> {
+    let from = match fields.get("from") {
+        "" => None,
+        word => Some(Role::parse(word).ok_or_else(|| Problem::malformed("from: is no role"))?),
+    };
+    second::set_rule(&console.kit, operator.id, from).await?;
+    Ok(Redirect::to(PATH).into_response())
+}
+
+/// Nobody, or a role and those above it: the highest first.
+fn rule_choices(page: &Page, chosen: Option<Role>) -> Vec<Choice> {
+    let nobody = Choice {
+        value: String::new(),
+        name: page.say("second-rule-nobody").into_owned(),
+        chosen: chosen.is_none(),
+    };
+    let from = Role::ALL.into_iter().rev().map(|role| Choice {
+        value: role.as_str().to_owned(),
+        name: match role {
+            Role::Administrator => page.word("role", role.as_str()),
+            Role::Viewer => page.say("second-rule-all").into_owned(),
+            Role::Guard | Role::Operator | Role::Manager => {
+                page.say_with("second-rule-from", "role", page.word("role", role.as_str())).into_owned()
+            }
+        },
+        chosen: chosen == Some(role),
+    });
+    [nobody].into_iter().chain(from).collect()
 }
 
 /// The key of the word for how an operator stands.

@@ -24,6 +24,7 @@ pub(super) struct One {
     is_shut_out: bool,
     /// Whether it is the one who looks: nobody takes their own password away by mistake.
     is_oneself: bool,
+    second_factor: bool,
     facts: Vec<(String, String)>,
     roles: Vec<Choice>,
     seats: Vec<Seat>,
@@ -97,6 +98,7 @@ pub(super) async fn load(
         standing: standing(&row),
         is_shut_out: row.disabled,
         is_oneself: row.id == own,
+        second_factor: row.second_factor,
         facts,
         roles: roles(&page, row.role.as_str()),
         seats: seats(console, &page, row.id, &session).await?,

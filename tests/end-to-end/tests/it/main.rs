@@ -4,6 +4,7 @@
 
 mod browser;
 mod life;
+mod operators;
 mod page;
 mod site;
 mod webdriver;
