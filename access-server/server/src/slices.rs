@@ -67,9 +67,10 @@ pub async fn replica(kit: &Kit, device: &Holder, have: &Have) -> anyhow::Result<
 /// Whether something journaled under this kind may change the policy.
 #[must_use]
 pub fn touches_policy(kind: &str) -> bool {
-    !["policy.", "operator.", "command.", "server.", "picture.", "webhook."]
-        .iter()
-        .any(|other| kind.starts_with(other))
+    kind != "person.viewed"
+        && !["policy.", "operator.", "command.", "server.", "picture.", "people.", "webhook."]
+            .iter()
+            .any(|other| kind.starts_with(other))
 }
 
 /// What the controllers decide by.

@@ -3,15 +3,15 @@
 use axum::http::StatusCode;
 use kit::auth::sessions::{self, SessionId};
 use kit::auth::{self, Desk, OperatorId, Role, second};
-use kit::testing::{Site, sites};
+use kit::testing::Site;
 
-use crate::browser::{Browser, OWN};
+use crate::browser::{Browser, OWN, sites};
 
 const FIREFOX: &str = "Mozilla/5.0 (Windows NT 10.0; Win64; x64; rv:140.0) Gecko/20100101 Firefox/140.0";
 
 #[tokio::test]
 async fn ones_own_sessions_are_seen_and_ended() {
-    for site in sites(&[people::MIGRATIONS, doors::MIGRATIONS].concat()).await {
+    for site in sites().await {
         let vic = Browser::signed_in(&site.kit, "vic", Role::Viewer).await;
         let ada = Browser::signed_in(&site.kit, "ada", Role::Administrator).await;
         let desk = Desk { address: "10.0.0.7", agent: FIREFOX };
@@ -42,7 +42,7 @@ async fn ones_own_sessions_are_seen_and_ended() {
 
 #[tokio::test]
 async fn a_password_is_changed_from_there_and_the_session_goes_on() {
-    let [site, _] = sites(&[people::MIGRATIONS, doors::MIGRATIONS].concat()).await.try_into().unwrap();
+    let [site, _] = sites().await.try_into().unwrap();
     let vic = Browser::signed_in(&site.kit, "vic", Role::Viewer).await;
     let page = vic.get("/password").await.page;
     assert!(page.contains("ends your sessions everywhere else") && page.contains("href=\"/account\""));
@@ -68,7 +68,7 @@ async fn id(site: &Site, name: &str) -> OperatorId {
 
 #[tokio::test]
 async fn a_second_factor_is_set_up_asked_for_and_taken_away() {
-    for site in sites(&[people::MIGRATIONS, doors::MIGRATIONS].concat()).await {
+    for site in sites().await {
         let vic = Browser::signed_in(&site.kit, "vic", Role::Viewer).await;
         assert!(vic.get("/account").await.page.contains("Not set up"));
         assert_eq!(vic.post("/account/authenticator", "").await.to, "/account/authenticator");
@@ -111,7 +111,7 @@ async fn a_second_factor_is_set_up_asked_for_and_taken_away() {
 
 #[tokio::test]
 async fn whoever_owes_a_second_factor_is_led_to_it() {
-    let [site, _] = sites(&[people::MIGRATIONS, doors::MIGRATIONS].concat()).await.try_into().unwrap();
+    let [site, _] = sites().await.try_into().unwrap();
     let ada = Browser::signed_in(&site.kit, "ada", Role::Administrator).await;
     let vic = Browser::signed_in(&site.kit, "vic", Role::Viewer).await;
     assert_eq!(ada.post("/settings/second-factor", "from=administrator").await.status, StatusCode::SEE_OTHER);

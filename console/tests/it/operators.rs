@@ -6,9 +6,9 @@ use axum::body::Body;
 use axum::http::{Request, StatusCode, header};
 use futures_util::StreamExt as _;
 use kit::auth::{self, OperatorId, Role};
-use kit::testing::{Site, sites};
+use kit::testing::Site;
 
-use crate::browser::Browser;
+use crate::browser::{Browser, sites};
 
 /// The session itself is looked at every half a minute: this is sooner.
 const SOON: Duration = Duration::from_secs(10);
@@ -26,7 +26,7 @@ fn shown_once(page: &str) -> String {
 
 #[tokio::test]
 async fn an_operator_is_added_raised_and_shut_out() {
-    for site in sites(&[people::MIGRATIONS, doors::MIGRATIONS].concat()).await {
+    for site in sites().await {
         let ada = Browser::signed_in(&site.kit, "ada", Role::Administrator).await;
         let refused = ada.post(PATH, "name=two+words&role=guard").await;
         assert_eq!(refused.status, StatusCode::UNPROCESSABLE_ENTITY);
@@ -69,7 +69,7 @@ async fn an_operator_is_added_raised_and_shut_out() {
 
 #[tokio::test]
 async fn the_last_administrator_is_told_why_not() {
-    let [site, _] = sites(&[people::MIGRATIONS, doors::MIGRATIONS].concat()).await.try_into().unwrap();
+    let [site, _] = sites().await.try_into().unwrap();
     let ada = Browser::signed_in(&site.kit, "ada", Role::Administrator).await;
     let one = format!("{PATH}/{}", id(&site, "ada").await.0);
     for (path, fields) in [("role", "role=manager"), ("state", "state=out")] {
@@ -84,7 +84,7 @@ async fn the_last_administrator_is_told_why_not() {
 /// A role holds from the next request on, and an open page is sent for the page anew.
 #[tokio::test]
 async fn another_role_reaches_open_sessions_and_open_pages() {
-    for site in sites(&[people::MIGRATIONS, doors::MIGRATIONS].concat()).await {
+    for site in sites().await {
         let ada = Browser::signed_in(&site.kit, "ada", Role::Administrator).await;
         let eve = Browser::signed_in(&site.kit, "eve", Role::Manager).await;
         let mut stream = eve.open("/live/stream").await.into_data_stream();
@@ -106,7 +106,7 @@ async fn another_role_reaches_open_sessions_and_open_pages() {
 
 #[tokio::test]
 async fn nobody_else_gets_there_and_no_form_without_its_token() {
-    let [site, _] = sites(&[people::MIGRATIONS, doors::MIGRATIONS].concat()).await.try_into().unwrap();
+    let [site, _] = sites().await.try_into().unwrap();
     let ada = Browser::signed_in(&site.kit, "ada", Role::Administrator).await;
     let eve = Browser::signed_in(&site.kit, "eve", Role::Manager).await;
     let adas = id(&site, "ada").await.0;
