@@ -89,6 +89,7 @@ pub(crate) async fn person(kit: &Kit, language: Language, id: u64) -> Result<Opt
 pub(crate) fn is_changed_by(record: &StoredEvent) -> bool {
     let (slice, _) = record.kind.split_once('.').unwrap_or((&record.kind, ""));
     record.stream == kit::Stream::Own
+        && record.kind != "person.viewed"
         && matches!(
             slice,
             "person"

@@ -4,6 +4,7 @@
 //! Never: decides anything, keeps state of its own, words anything outside `locales/`.
 //! May be called by: the server, which mounts [`routes`].
 
+mod agent;
 mod assets;
 mod directory;
 mod drawing;

@@ -39,7 +39,7 @@ impl Page {
 
     /// Whether somebody looks who may look around.
     pub(crate) fn is_inside(&self) -> bool {
-        self.operator.as_ref().is_some_and(|it| !it.must_change)
+        self.operator.as_ref().is_some_and(|it| it.owes.is_none())
     }
 
     /// And at people and rights too.

@@ -77,7 +77,8 @@ impl View {
     /// Whether the page shows this record.
     pub(crate) fn tells(&self, record: &StoredEvent) -> bool {
         match self {
-            Self::Live => true,
+            // Who looks at what is for whoever asks, not for the page that shows the building.
+            Self::Live => !is_look(record),
             Self::Door(door) => is_of_door(record, *door),
             Self::Site(_) | Self::Plan(_) | Self::Devices | Self::Device(_) => false,
         }
@@ -134,6 +135,11 @@ impl Scene {
             self.complete = complete;
         }
     }
+}
+
+/// Whether a record tells that personal data were looked at.
+pub(crate) fn is_look(record: &StoredEvent) -> bool {
+    record.stream == kit::Stream::Own && matches!(&*record.kind, "person.viewed" | "people.viewed")
 }
 
 /// Whether a record is of a door: what happened there, or a change of it.

@@ -1,5 +1,8 @@
 //! Operators: who may sign in, what rank they have, and the session that says so on every request.
 //!
+//! Whoever has a [second factor](second) is asked for it after the password: until then they are [half](Half) signed in,
+//! which grants nothing.
+//!
 //! Passwords are argon2id. A session is an opaque 256-bit id in a cookie, of which the database holds the SHA-256; it
 //! ends by itself after [`IDLE`] without use and after [`LONGEST`] in any case, and at once when revoked.
 //! The [table of routes](crate::routes) asks for it, and for the token of our own pages where something is changed.
@@ -10,13 +13,18 @@
 
 mod admit;
 mod attempts;
+mod change;
 mod csrf;
+mod half;
 mod operator;
 mod operators;
 mod password;
 mod scope;
+pub mod second;
 mod session;
+pub mod sessions;
 pub mod token;
+mod totp;
 
 use std::time::Duration;
 
@@ -24,15 +32,14 @@ pub(crate) use admit::admit;
 #[cfg(feature = "testing")]
 pub(crate) use admit::signed_in;
 pub(crate) use attempts::Attempts;
-pub use operator::Operator;
-pub use operators::{
-    OperatorError, OperatorId, OperatorRow, add, change_password, list, reset_password, set_disabled,
-    set_role,
-};
+pub use change::{PasswordChanged, change_password, reset_password, set_disabled, set_role};
+pub use half::{HALF, Half, finish};
+pub use operator::{Operator, Owed};
+pub use operators::{OperatorError, OperatorId, OperatorRow, add, list};
 pub use password::{PasswordError, generate as generate_password};
 pub use scope::Scope;
 pub(crate) use session::Uses;
-pub use session::{LoginRefusal, NewSession, SESSION_COOKIE, end, end_cookie, is_live, sign_in};
+pub use session::{Desk, Entry, LoginRefusal, NewSession, SESSION_COOKIE, end, end_cookie, is_live, sign_in};
 
 /// Where operators sign in.
 pub const LOGIN_PATH: &str = "/login";
@@ -101,5 +108,12 @@ impl Role {
 
 #[cfg(feature = "testing")]
 pub(crate) fn statements() -> impl Iterator<Item = &'static (&'static str, &'static str)> {
-    operators::STATEMENTS.iter().chain(session::STATEMENTS).chain(token::STATEMENTS)
+    operators::STATEMENTS
+        .iter()
+        .chain(change::STATEMENTS)
+        .chain(half::STATEMENTS)
+        .chain(second::STATEMENTS)
+        .chain(session::STATEMENTS)
+        .chain(sessions::STATEMENTS)
+        .chain(token::STATEMENTS)
 }

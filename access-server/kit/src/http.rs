@@ -1,6 +1,7 @@
 //! What every slice shares, over HTTP for programs: what is journaled, and what programs sign in with.
 
 mod events;
+mod operators;
 mod tokens;
 
 pub use events::Event;
@@ -33,4 +34,57 @@ pub fn routes() -> Routes<Kit> {
         )
         .delete("/api/v1/tokens/{id}", ADMINISTRATOR, tokens::revoke)
         .says(Doc::new("Ends a token now").refuses(404, &["not-found"]))
+        .merge(of_operators())
+}
+
+fn of_operators() -> Routes<Kit> {
+    Routes::default()
+        .get("/api/v1/operators", ADMINISTRATOR, operators::list)
+        .says(Doc::new("Who may sign in").answers::<operators::Operators>())
+        .post("/api/v1/operators", ADMINISTRATOR, operators::add)
+        .says(
+            Doc::new("Adds an operator; the first password is shown this once")
+                .takes::<operators::Body>()
+                .adds::<operators::Added>()
+                .refuses(409, &["operator-exists"])
+                .refuses(422, &["field", "operator-name"]),
+        )
+        .put("/api/v1/operators/{id}/role", ADMINISTRATOR, operators::set_role)
+        .says(
+            Doc::new("Gives an operator another role, from their next request on")
+                .takes::<operators::NewRole>()
+                .refuses(404, &["not-found"])
+                .refuses(409, &["last-administrator"])
+                .refuses(422, &["field"]),
+        )
+        .put("/api/v1/operators/{id}/state", ADMINISTRATOR, operators::set_state)
+        .says(
+            Doc::new("Shuts an operator out, with every session, or lets them in again")
+                .takes::<operators::NewState>()
+                .refuses(404, &["not-found"])
+                .refuses(409, &["last-administrator"]),
+        )
+        .post("/api/v1/operators/{id}/password", ADMINISTRATOR, operators::reset_password)
+        .says(
+            Doc::new("Gives an operator a new first password, shown this once, and ends their sessions")
+                .answers::<operators::Password>()
+                .refuses(404, &["not-found"]),
+        )
+        .delete("/api/v1/operators/{id}/second-factor", ADMINISTRATOR, operators::remove_second)
+        .says(
+            Doc::new("Takes the second factor of an operator away who has lost it")
+                .refuses(404, &["not-found"]),
+        )
+        .get("/api/v1/operators/{id}/sessions", ADMINISTRATOR, operators::sessions)
+        .says(
+            Doc::new("An operator's sessions").answers::<operators::Sessions>().refuses(404, &["not-found"]),
+        )
+        .delete("/api/v1/operators/{id}/sessions", ADMINISTRATOR, operators::end_sessions)
+        .says(Doc::new("Ends all of an operator's sessions").refuses(404, &["not-found"]))
+        .delete("/api/v1/operators/{id}/sessions/{session}", ADMINISTRATOR, operators::end_session)
+        .says(
+            Doc::new("Ends one of an operator's sessions")
+                .path::<operators::Which>()
+                .refuses(404, &["not-found"]),
+        )
 }

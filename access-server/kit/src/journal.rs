@@ -27,6 +27,8 @@ pub const MIGRATIONS: &[Migration] = &[
     Migration { slice: "kit", number: 3, sql: include_str!("../migrations/003_addresses.sql") },
     Migration { slice: "kit", number: 4, sql: include_str!("../migrations/004_urgent.sql") },
     Migration { slice: "kit", number: 5, sql: include_str!("../migrations/005_programs.sql") },
+    Migration { slice: "kit", number: 6, sql: include_str!("../migrations/006_sessions.sql") },
+    Migration { slice: "kit", number: 7, sql: include_str!("../migrations/007_second_factor.sql") },
 ];
 
 #[cfg(feature = "testing")]

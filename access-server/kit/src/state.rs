@@ -115,9 +115,7 @@ impl Kit {
         &self.0.troubles
     }
 
-    /// Who looked at what a moment ago.
-    #[must_use]
-    pub fn looks(&self) -> &Looks {
+    pub(crate) fn looks(&self) -> &Looks {
         &self.0.looks
     }
 

@@ -127,6 +127,7 @@ pub async fn newcomer(kit: &Kit) -> Operator {
 
 async fn signed_in(kit: &Kit, name: &str, password: &str) -> Operator {
     let session = auth::sign_in(kit, name, password, "test").await.expect("just added");
+    let session = session.whole().expect("no second factor yet");
     let cookie = session.set_cookie.split(';').next().expect("split gives one part at least");
     let cookie = cookie.parse().expect("a cookie is a header");
     let headers = axum::http::HeaderMap::from_iter([(axum::http::header::COOKIE, cookie)]);

@@ -28,6 +28,8 @@ pub enum Trouble {
     PolicyUnpublished,
     /// A webhook's receiver takes nothing, or was given up: what it is to be told waits.
     WebhookSilent,
+    /// Who looked at personal data could not be written down: it is tried again.
+    LooksUnwritten,
 }
 
 impl Trouble {
@@ -43,6 +45,7 @@ impl Trouble {
             Self::PolicyFaulty => "policy-faulty",
             Self::PolicyUnpublished => "policy-unpublished",
             Self::WebhookSilent => "webhook-silent",
+            Self::LooksUnwritten => "looks-unwritten",
         }
     }
 }

@@ -3,6 +3,7 @@
 
 use domain::ids::PersonId;
 use kit::auth::OperatorId;
+use kit::looks::What;
 use kit::{Keys, Kit, Tx};
 use ring::hmac;
 use serde_json::json;
@@ -114,23 +115,10 @@ pub async fn get(kit: &Kit, look: Look, person: PersonId) -> Result<Option<Pictu
     let bytes = Sealed::Picture { person }.open(kit.keys(), &sealed)?;
     match look {
         Look::BesideEvent => {}
-        Look::ByOperator(operator) => {
-            if kit.looks().is_new(operator, person.0, kit.now())
-                && let Err(error) = note_seen(kit, operator, person).await
-            {
-                kit.looks().forget(operator, person.0);
-                return Err(error.into());
-            }
-        }
+        Look::ByOperator(operator) => kit.saw(operator, Some(person.0), What::Photograph),
     }
     let media = if media == Media::Png.name() { Media::Png } else { Media::Jpeg };
     Ok(Some(Picture { media, bytes }))
-}
-
-async fn note_seen(kit: &Kit, operator: OperatorId, person: PersonId) -> Result<(), sqlx::Error> {
-    let mut tx = kit.begin().await?;
-    tx.record("picture.seen", &json!({ "person": person.0, "by": operator.0 })).await?;
-    tx.commit().await
 }
 
 /// Whether a person has a picture.

@@ -2,6 +2,7 @@
 
 use domain::ids::PersonId;
 use kit::auth::OperatorId;
+use kit::auth::second::SecondError;
 use kit::{Keys, Kit};
 use ring::aead::{AES_256_GCM, Aad, LessSafeKey, NONCE_LEN, Nonce, UnboundKey};
 use ring::digest::{Context, SHA256};
@@ -150,6 +151,14 @@ pub async fn rotate(kit: &Kit, by: Option<OperatorId>, retired: &Keys) -> Result
             .execute(&mut *tx)
             .await?;
     }
+    kit::auth::second::reseal(&mut tx, retired).await.map_err(|error| match error {
+        SecondError::Database(error) => PeopleError::Database(error),
+        SecondError::Exists
+        | SecondError::Absent
+        | SecondError::WrongCode
+        | SecondError::Operator(_)
+        | SecondError::Sealed(_) => PeopleError::Sealed,
+    })?;
     let counts = (templates.len() as u64, pictures.len() as u64);
     let body = json!({ "templates": counts.0, "pictures": counts.1, "by": by.map(|by| by.0) });
     tx.record("keys.rotated", &body).await?;

@@ -160,7 +160,7 @@ pub(crate) enum Operators {
         #[arg(long, default_value = "viewer")]
         role: String,
     },
-    /// Gives an operator a new first password and prints it, once.
+    /// Gives an operator a new first password and prints it, once; takes their second factor away.
     Reset {
         /// The configuration.
         #[arg(long)]

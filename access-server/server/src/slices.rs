@@ -82,6 +82,8 @@ pub fn touches_policy(kind: &str) -> bool {
         "command.",
         "server.",
         "picture.",
+        "people.",
+        "person.viewed",
         "webhook.",
         "import.begun",
         "import.written",

@@ -14,6 +14,7 @@ use kit::problem::Problem;
 use kit::{Kit, StoredEvent, Stream};
 
 use crate::page::{Page, html};
+use crate::view::is_look;
 use crate::{Console, directory, event, state};
 
 /// Events shown at first.
@@ -45,13 +46,14 @@ pub(super) async fn show(
 ) -> Result<Response, Problem> {
     let page = console.page(&headers, Some(operator)).at("live");
     let now = console.kit.now();
-    let records = recent(&console.kit, now).await?;
+    let mut records = recent(&console.kit, now).await?;
+    let after = records.first().map_or(0, |record| record.seq);
+    records.retain(|record| !is_look(record));
     let directory = directory::load(&console.kit, page.language, &records).await?;
     let events =
         records.iter().map(|record| event::row(&console.kit, &page, &directory, record, now)).collect();
     let troubles = console.kit.troubles().standing();
     let state = state::render(&page, &directory, &console.kit.live().all(), &troubles, now);
-    let after = records.first().map_or(0, |record| record.seq);
     Ok(html(StatusCode::OK, &Live { page, after, now, state, events }))
 }
 

@@ -7,10 +7,11 @@ use axum::Form;
 use axum::extract::{ConnectInfo, State};
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{AppendHeaders, IntoResponse, Redirect, Response};
-use kit::auth::{LOGIN_PATH, LoginRefusal, Operator, end, end_cookie, sign_in};
+use kit::auth::{Desk, Entry, LOGIN_PATH, LoginRefusal, NewSession, Operator, end, end_cookie, sign_in};
 use kit::problem::Problem;
 use serde::Deserialize;
 
+use super::code;
 use crate::Console;
 use crate::page::{Page, html};
 
@@ -46,30 +47,35 @@ pub(super) async fn enter(
     Form(given): Form<Given>,
 ) -> Response {
     let page = console.page(&headers, None);
+    let address = peer.ip().to_string();
     let (status, refusal) =
-        match sign_in(&console.kit, &given.name, &given.password, &peer.ip().to_string()).await {
-            Ok(session) => {
-                return (AppendHeaders([(header::SET_COOKIE, session.set_cookie)]), Redirect::to("/"))
-                    .into_response();
+        match sign_in(&console.kit, &given.name, &given.password, desk(&address, &headers)).await {
+            Ok(Entry::Whole(session)) => return inside(&session),
+            Ok(Entry::Half(half)) => {
+                let cookie = AppendHeaders([(header::SET_COOKIE, half.set_cookie())]);
+                return (cookie, Redirect::to(code::PATH)).into_response();
             }
             Err(LoginRefusal::Wrong) => (StatusCode::UNPROCESSABLE_ENTITY, page.say("login-wrong")),
             Err(LoginRefusal::Wait(seconds)) => {
                 let seconds = i64::try_from(seconds).unwrap_or(i64::MAX);
                 (StatusCode::TOO_MANY_REQUESTS, page.say_with("login-wait", "seconds", seconds))
             }
-            Err(LoginRefusal::Database(error)) => return Problem::from(error).into_response(),
+            Err(error @ (LoginRefusal::HalfEnded | LoginRefusal::Second(_) | LoginRefusal::Database(_))) => {
+                return Problem::from(error).into_response();
+            }
         };
     html(status, &Login { page, name: given.name, refusal: Some(refusal.into_owned()) })
 }
 
-/// Opens a session for an operator whose password has just been checked and changed.
-pub(super) async fn open(console: &Console, name: &str, password: &str, peer: SocketAddr) -> Response {
-    match sign_in(&console.kit, name, password, &peer.ip().to_string()).await {
-        Ok(session) => {
-            (AppendHeaders([(header::SET_COOKIE, session.set_cookie)]), Redirect::to("/")).into_response()
-        }
-        Err(_) => Redirect::to(LOGIN_PATH).into_response(),
-    }
+/// Hands a session over.
+pub(super) fn inside(session: &NewSession) -> Response {
+    (AppendHeaders([(header::SET_COOKIE, &session.set_cookie)]), Redirect::to("/")).into_response()
+}
+
+/// Where somebody sits who signs in.
+pub(super) fn desk<'a>(address: &'a str, headers: &'a HeaderMap) -> Desk<'a> {
+    let agent = headers.get(header::USER_AGENT).and_then(|agent| agent.to_str().ok());
+    Desk { address, agent: agent.unwrap_or_default() }
 }
 
 pub(super) async fn leave(State(console): State<Console>, operator: Operator) -> Result<Response, Problem> {

@@ -1,6 +1,8 @@
 //! The routes: one file a page.
 
 pub(crate) mod access;
+mod account;
+mod code;
 pub(crate) mod devices;
 pub(crate) mod export;
 mod forms;
@@ -10,6 +12,7 @@ mod import;
 mod language;
 mod live;
 mod login;
+mod operators;
 mod password;
 mod people;
 mod photo;
@@ -44,6 +47,8 @@ pub(crate) fn all(console: &Console) -> Routes<Console> {
         .get("/people/{person}/photo", VIEWER, photo::show)
         .get(LOGIN_PATH, Who::Anybody, login::show)
         .post(LOGIN_PATH, Who::Anybody, login::enter)
+        .get(code::PATH, Who::Anybody, code::show)
+        .post(code::PATH, Who::Anybody, code::enter)
         .post("/sign-out", Who::SignedIn, login::leave)
         .get(PASSWORD_PATH, Who::SignedIn, password::show)
         .post(PASSWORD_PATH, Who::SignedIn, password::change)
@@ -57,6 +62,8 @@ pub(crate) fn all(console: &Console) -> Routes<Console> {
         .merge(plan::routes())
         .merge(tokens::routes())
         .merge(hooks::routes())
+        .merge(operators::routes())
+        .merge(account::routes())
         .around(|pages| pages.fallback(async || Problem::not_found("there is nothing here")).layer(problems));
     pages.merge(assets::routes())
 }

@@ -1,4 +1,4 @@
-//! Choosing a password: the first thing after the first sign-in.
+//! Choosing a password: the first thing after the first sign-in, and whenever somebody wants another.
 
 use std::net::SocketAddr;
 
@@ -6,8 +6,8 @@ use askama::Template;
 use axum::Form;
 use axum::extract::{ConnectInfo, State};
 use axum::http::{HeaderMap, StatusCode};
-use axum::response::{IntoResponse, Response};
-use kit::auth::{Operator, OperatorError, change_password};
+use axum::response::{IntoResponse, Redirect, Response};
+use kit::auth::{LOGIN_PATH, Operator, OperatorError, change_password};
 use kit::problem::Problem;
 use serde::Deserialize;
 
@@ -25,6 +25,11 @@ struct Password {
 impl Password {
     fn title(&self) -> String {
         self.page.say("password-title").into_owned()
+    }
+
+    /// Whether it is the first thing somebody has to do.
+    fn is_first(&self) -> bool {
+        !self.page.is_inside()
     }
 }
 
@@ -47,7 +52,7 @@ pub(super) async fn change(
     headers: HeaderMap,
     Form(given): Form<Given>,
 ) -> Response {
-    let (id, name) = (operator.id, operator.name.clone());
+    let id = operator.id;
     let page = console.page(&headers, Some(operator));
     let refusal = if given.new != given.again {
         page.say("password-differs")
@@ -56,7 +61,13 @@ pub(super) async fn change(
     } else {
         match change_password(&console.kit, id, &given.present, &given.new).await {
             // The change ended every session, this one too: the next begins at once.
-            Ok(()) => return login::open(&console, &name, &given.new, peer).await,
+            Ok(changed) => {
+                let address = peer.ip().to_string();
+                return match changed.sign_in(&console.kit, login::desk(&address, &headers)).await {
+                    Ok(session) => login::inside(&session),
+                    Err(_) => Redirect::to(LOGIN_PATH).into_response(),
+                };
+            }
             Err(OperatorError::WrongPassword) => page.say("password-wrong"),
             Err(OperatorError::Password(_)) => page.say_with("password-unfit", "length", PASSWORD_LENGTH),
             Err(error) => return Problem::from(error).into_response(),

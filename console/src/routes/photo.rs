@@ -5,6 +5,7 @@ use axum::http::header;
 use axum::response::{IntoResponse, Response};
 use domain::ids::PersonId;
 use kit::auth::Operator;
+use kit::looks::What;
 use kit::problem::Problem;
 use people::picture::{self, Look};
 use serde::Deserialize;
@@ -28,6 +29,9 @@ pub(super) async fn show(
         .record
         .zip(beside.pass)
         .is_some_and(|(record, pass)| picture::admits(kit.keys(), &pass, operator.session(), person, record));
+    if admitted {
+        kit.saw(operator.id, None, What::Live);
+    }
     let (look, caching) = match admitted {
         true => (Look::BesideEvent, "private, max-age=300"),
         false => (Look::ByOperator(operator.id), "private, no-store"),

@@ -9,6 +9,7 @@ use kit::auth::LOGIN_PATH;
 use kit::problem::Problem;
 
 use super::PASSWORD_PATH;
+use super::account::authenticator;
 use crate::Console;
 use crate::page::{Page, html};
 
@@ -36,6 +37,7 @@ pub(super) async fn as_page(State(console): State<Console>, request: Request, ne
     let sentence = match problem.kind() {
         "signed-out" => return Redirect::to(LOGIN_PATH).into_response(),
         "must-change-password" => return Redirect::to(PASSWORD_PATH).into_response(),
+        "must-set-up-second-factor" => return Redirect::to(authenticator::PATH).into_response(),
         "rank" => page.say("problem-rank"),
         "form-token" => page.say("problem-form-token"),
         "not-found" => page.say("problem-not-found"),

@@ -2,7 +2,8 @@
 //!
 //! The id of a record is its place in the journal; a browser that comes back names the last one it saw and misses none.
 //! What is drawn is drawn once for all who watch the same ([`crate::drawing`]). A browser that reads too slowly is dropped by
-//! the journal's ring and comes back; it never delays anybody.
+//! the journal's ring and comes back; it never delays anybody. The session is looked at when its operator was changed, and
+//! from time to time: one that ended sees no more, and one with another role is sent for the page anew.
 
 use std::convert::Infallible;
 use std::fmt::Write as _;
@@ -14,7 +15,8 @@ use axum::extract::{Query, State};
 use axum::http::{HeaderMap, header};
 use axum::response::{IntoResponse, Response};
 use futures_util::stream::unfold;
-use kit::auth::{Operator, is_live};
+use kit::StoredEvent;
+use kit::auth::{Operator, OperatorId, Role, is_live};
 use kit::problem::Problem;
 use kit::stream::Reader;
 use serde::Deserialize;
@@ -51,7 +53,8 @@ pub(super) async fn follow(
 ) -> Result<Response, Problem> {
     let seen = headers.get("last-event-id").and_then(|id| id.to_str().ok()?.parse().ok());
     let reader = console.kit.events().subscribe(seen.or(from.after)).await?;
-    let (session, rank) = (operator.session().to_owned(), operator.role);
+    let rank = operator.role;
+    let watcher = Watcher { id: operator.id, role: rank, session: operator.session().to_owned() };
     let language = console.page(&headers, Some(operator)).language;
     let nothing = || Problem::not_found("there is no such view");
     let view = View::parse(&from.view, &from.of).ok_or_else(nothing)?;
@@ -63,7 +66,7 @@ pub(super) async fn follow(
     let follower = Follower {
         console,
         drawing,
-        session,
+        watcher,
         reader,
         changes,
         troubles,
@@ -98,10 +101,33 @@ pub(crate) fn frame(event: &str, id: Option<u64>, data: &str) -> Bytes {
     text.into()
 }
 
+/// Who watches, as they were when they came.
+struct Watcher {
+    id: OperatorId,
+    role: Role,
+    session: String,
+}
+
+impl Watcher {
+    /// Whether a record tells of a change of them, which their session may not have outlived.
+    fn is_touched_by(&self, record: &StoredEvent) -> bool {
+        #[derive(Deserialize)]
+        struct Whom {
+            operator: i64,
+        }
+        record.stream == kit::Stream::Own
+            && matches!(
+                &*record.kind,
+                "operator.role" | "operator.disabled" | "operator.password" | "operator.sessions-ended"
+            )
+            && record.parse().is_some_and(|Whom { operator }| operator == self.id.0)
+    }
+}
+
 struct Follower {
     console: Console,
     drawing: Arc<Drawing>,
-    session: String,
+    watcher: Watcher,
     reader: Reader,
     changes: watch::Receiver<u64>,
     troubles: watch::Receiver<u64>,
@@ -121,12 +147,15 @@ impl Follower {
             tokio::select! {
                 record = self.reader.next() => {
                     let record = record?;
+                    if self.watcher.is_touched_by(&record) && self.session_ended().await {
+                        return None;
+                    }
                     if directory::is_changed_by(&record) {
                         self.drawing.outdate(record.seq).await;
                         self.look.get_or_insert_with(|| Instant::now() + REDRAW);
                     }
                     if self.drawing.tells(&record) {
-                        let row = self.drawing.row(&record, &self.session).await;
+                        let row = self.drawing.row(&record, &self.watcher.session).await;
                         return Some(frame("record", Some(record.seq), &row));
                     }
                 }
@@ -177,7 +206,8 @@ impl Follower {
 
     /// Only a database that says so ends the session of a page that is open: one that does not answer says nothing.
     async fn session_ended(&self) -> bool {
-        let asked = timeout(PATIENCE, is_live(&self.console.kit, &self.session)).await;
+        let Watcher { role, session, .. } = &self.watcher;
+        let asked = timeout(PATIENCE, is_live(&self.console.kit, session, *role)).await;
         matches!(asked, Ok(Ok(false)))
     }
 }

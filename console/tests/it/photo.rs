@@ -1,10 +1,12 @@
 //! Pictures of people: beside an event for who sees the event, otherwise journaled.
 
+use std::time::Duration;
+
 use axum::http::StatusCode;
 use domain::ids::PersonId;
 use kit::Kit;
-use kit::auth::Role;
-use kit::looks::SAME_LOOK;
+use kit::auth::{OperatorId, Role};
+use kit::looks::{SAME_LOOK, What};
 use kit::testing::MONDAY;
 use people::consent::{self, Purpose};
 use people::person::{self, Particulars};
@@ -21,12 +23,23 @@ async fn somebody_with_a_picture(kit: &Kit) -> PersonId {
     ada
 }
 
-/// Asks for a picture; whether it was journaled that it was seen.
+/// Asks for a picture, and for another thing that is journaled in any case; whether it was journaled that the picture was
+/// seen by itself.
 async fn seen(browser: &Browser, kit: &Kit, path: &str) -> bool {
     let before = kit::journal::newest(kit.read()).await.unwrap();
     assert_eq!(browser.get(path).await.status, StatusCode::OK, "{path}");
-    let after = kit::journal::events_after(kit.read(), before, 10).await.unwrap();
-    after.iter().any(|event| event.kind == "picture.seen")
+    kit.saw(OperatorId(i64::try_from(before).unwrap() + 1000), None, What::List);
+    let told = async {
+        loop {
+            let after = kit::journal::events_after(kit.read(), before, 10).await.unwrap();
+            if after.iter().any(|event| event.body.contains("\"list\"")) {
+                return after;
+            }
+            tokio::task::yield_now().await;
+        }
+    };
+    let after = tokio::time::timeout(Duration::from_secs(20), told).await.expect("looks are written down");
+    after.iter().any(|event| event.kind == "person.viewed" && event.body.contains("photograph"))
 }
 
 #[tokio::test]

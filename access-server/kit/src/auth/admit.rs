@@ -6,7 +6,7 @@ use axum::extract::{ConnectInfo, Request};
 use axum::http::{HeaderMap, header};
 
 use super::csrf::checked;
-use super::operator::Operator;
+use super::operator::{Operator, Owed};
 use super::session::{SESSION_COOKIE, csrf_token, find, note_use};
 use super::token;
 use crate::problem::Problem;
@@ -16,8 +16,8 @@ use crate::state::Kit;
 /// Hands a request on that may come in, with the [`Operator`] who sent it among its extensions.
 ///
 /// # Errors
-/// A problem of kind `cross-site` or `form-token` (see [`checked`]), `signed-out`, `must-change-password` or `rank`; for
-/// programs `wrong-token`, `too-many-attempts` or `scope`.
+/// A problem of kind `cross-site` or `form-token` (see [`checked`]), `signed-out`, `must-change-password`,
+/// `must-set-up-second-factor` or `rank`; for programs `wrong-token`, `too-many-attempts` or `scope`.
 pub(crate) async fn admit(kit: &Kit, who: Who, mut request: Request) -> Result<Request, Problem> {
     if who == Who::Anybody {
         return checked(request, who).await;
@@ -40,8 +40,14 @@ pub(crate) async fn admit(kit: &Kit, who: Who, mut request: Request) -> Result<R
 async fn person(kit: &Kit, who: Who, headers: &HeaderMap) -> Result<Operator, Problem> {
     let operator = signed_in(kit, headers).await?;
     let (Who::AtLeast(role) | Who::Api(role, _)) = who else { return Ok(operator) };
-    if operator.must_change {
-        return Err(Problem::forbidden("must-change-password", "choose a password of your own first"));
+    match operator.owes {
+        Some(Owed::Password) => {
+            return Err(Problem::forbidden("must-change-password", "choose a password of your own first"));
+        }
+        Some(Owed::SecondFactor) => {
+            return Err(Problem::forbidden("must-set-up-second-factor", "set up a second factor first"));
+        }
+        None => {}
     }
     operator.require(role)?;
     Ok(operator)
@@ -83,7 +89,7 @@ pub(crate) async fn signed_in(kit: &Kit, headers: &HeaderMap) -> Result<Operator
         name: found.name,
         role: found.role,
         language: found.language,
-        must_change: found.must_change,
+        owes: found.owes,
         csrf: csrf_token(cookie),
         session: cookie.to_owned(),
     })
@@ -96,13 +102,18 @@ fn is_use(headers: &HeaderMap) -> bool {
 
 /// The session cookie's value, where there is one of the right form.
 pub(super) fn session_cookie(headers: &HeaderMap) -> Option<&str> {
+    cookie(headers, SESSION_COOKIE)
+}
+
+/// The value of one of our cookies, where there is one of the right form.
+pub(super) fn cookie<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
     headers
         .get_all(header::COOKIE)
         .iter()
         .filter_map(|value| value.to_str().ok())
         .flat_map(|line| line.split(';'))
         .filter_map(|pair| pair.trim().split_once('='))
-        .find(|(name, _)| *name == SESSION_COOKIE)
+        .find(|(given, _)| *given == name)
         .map(|(_, value)| value)
         .filter(|value| value.len() == 64 && value.bytes().all(|byte| byte.is_ascii_hexdigit()))
 }

@@ -141,6 +141,21 @@ impl Attempts {
         Some(wait).filter(|wait| *wait > 0)
     }
 
+    /// The password was right and the second factor is still to be shown: takes back this one try, whose wait was over,
+    /// and clears nothing, so that whoever knows the password cannot try codes without end by typing it again.
+    pub(super) fn halfway(&self, who: Try<'_>, taken: Taken, now: Micros) {
+        let mut kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let pair = (who.account.to_owned(), who.address.to_owned());
+        kept.accounts.here.take_back(&pair);
+        if let Some(tries) = kept.accounts.here.0.get_mut(&pair) {
+            tries.last = now - micros(penalty(tries.wrong, FREE).min(LONGEST_HERE));
+        }
+        if taken.wait == 0 {
+            kept.accounts.anywhere.take_back(&who.account.to_owned());
+            kept.addresses.take_back(&who.address.to_owned());
+        }
+    }
+
     /// The password was right: clears what was held against the account there and anywhere, and takes back the one try
     /// that was counted against the address, which may have others to answer for.
     pub(super) fn right(&self, who: Try<'_>, taken: Taken) {
@@ -152,7 +167,7 @@ impl Attempts {
         }
         anywhere.0.remove(who.account);
         if taken.wait == 0 {
-            kept.addresses.take_back(who.address);
+            kept.addresses.take_back(&who.address.to_owned());
         }
     }
 }
@@ -190,10 +205,8 @@ impl<K: Clone + Eq + Hash> Tally<K> {
         *tries = Tries { wrong: tries.wrong.saturating_add(1), last: now };
         tries.wrong
     }
-}
 
-impl Tally<String> {
-    fn take_back(&mut self, key: &str) {
+    fn take_back(&mut self, key: &K) {
         if let Some(tries) = self.0.get_mut(key) {
             tries.wrong = tries.wrong.saturating_sub(1);
         }
@@ -274,6 +287,21 @@ mod tests {
         assert_eq!([told(0), told(1_000_000), told(1_000_000)], [Some(1), None, Some(2)]);
         assert_eq!(attempts.wrong_token("10.0.0.2", 0), None);
         assert_eq!(tried(&attempts, ada("10.0.0.1"), 0), LOOKED_AT);
+    }
+
+    /// The right password between wrong codes clears none of them.
+    #[test]
+    fn the_password_alone_clears_nothing() {
+        let attempts = Attempts::default();
+        let desk = Try { known_here: true, ..ada("10.0.0.1") };
+        let mut codes = 0;
+        for _ in 0..100 {
+            if let Ok(taken) = attempts.take(desk, 0) {
+                attempts.halfway(desk, taken, 0);
+            }
+            codes += u32::from(attempts.take(desk, 0).is_ok());
+        }
+        assert_eq!(codes, 5);
     }
 
     #[test]

@@ -18,11 +18,20 @@ pub struct Operator {
     pub role: Role,
     /// `zh-CN` or `en`.
     pub language: String,
-    /// Must choose a password first: only on routes that whoever is signed in may call.
-    pub must_change: bool,
+    /// What must be done first: only on routes that whoever is signed in may call.
+    pub owes: Option<Owed>,
     /// The token for this session's forms (field `_csrf`, header `x-csrf-token`).
     pub csrf: String,
     pub(super) session: String,
+}
+
+/// What somebody signed in has to do before anything else.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Owed {
+    /// Choose a password in place of the first one.
+    Password,
+    /// Set up a second factor, which the site's rule asks of their rank.
+    SecondFactor,
 }
 
 impl Operator {

@@ -1,25 +1,18 @@
-//! Adding operators and changing what they may do. Every change is journaled, with ids only.
+//! Operators as they are listed, and adding them; journaled with ids only.
 
 use serde_json::json;
 
-use super::attempts::Try;
-use super::session::note_wrong;
+use super::change::outranks;
 use super::token::PROGRAM;
 use super::{PasswordError, Role, password};
 use crate::clock::Micros;
 use crate::db::Fault;
 use crate::problem::Problem;
-use crate::state::{Kit, Tx};
+use crate::state::Kit;
 
 crate::statements! {
     ADD = "INSERT INTO operator (name, role, password, must_change, created_at) VALUES ($1, $2, $3, $4, $5) RETURNING id";
-    LIST = "SELECT id, name, role, must_change, disabled, language, created_at FROM operator ORDER BY name";
-    SET_ROLE = "UPDATE operator SET role = $2 WHERE id = $1";
-    SET_DISABLED = "UPDATE operator SET disabled = $2 WHERE id = $1";
-    SET_PASSWORD = "UPDATE operator SET password = $2, must_change = $3 WHERE id = $1";
-    PASSWORD = "SELECT name, password FROM operator WHERE id = $1";
-    END_SESSIONS = "DELETE FROM session WHERE operator = $1";
-    BY_NAME = "SELECT id FROM operator WHERE name = $1";
+    LIST = "SELECT id, name, role, must_change, disabled, language, created_at, signed_in_at, (SELECT COUNT(*) FROM totp t WHERE t.operator = operator.id AND t.confirmed_at IS NOT NULL) FROM operator ORDER BY name";
 }
 
 /// An operator, pseudonymously.
@@ -43,6 +36,10 @@ pub struct OperatorRow {
     pub language: String,
     /// When added.
     pub created_at: Micros,
+    /// When they signed in last; `None` before the first time.
+    pub signed_in_at: Option<Micros>,
+    /// Is asked for a second factor.
+    pub second_factor: bool,
 }
 
 /// Why an operator was not added or changed.
@@ -57,6 +54,12 @@ pub enum OperatorError {
     /// Names have 1 to 64 letters, digits, dots, hyphens and underscores; new ones of ASCII, so that no two look alike.
     #[error("a name has 1 to 64 letters (a to z), digits, dots, hyphens or underscores")]
     Name,
+    /// Nobody would be left who may add operators.
+    #[error("this is the last administrator who can sign in")]
+    LastAdministrator,
+    /// Somebody above one's own rank, or to be raised above it.
+    #[error("this is above your own rank")]
+    Rank,
     /// The password given as the present one is not.
     #[error("the present password is wrong")]
     WrongPassword,
@@ -86,6 +89,8 @@ impl From<OperatorError> for Problem {
             OperatorError::Exists => Self::conflict("operator-exists", words),
             OperatorError::Unknown => Self::not_found(words),
             OperatorError::Name => Self::refused("operator-name", words),
+            OperatorError::LastAdministrator => Self::conflict("last-administrator", words),
+            OperatorError::Rank => Self::forbidden("rank", words),
             OperatorError::WrongPassword => Self::refused("wrong-password", words),
             OperatorError::Wait(seconds) => Self::too_many(seconds),
             OperatorError::Password(_) => Self::refused("weak-password", words),
@@ -105,7 +110,7 @@ pub(super) fn fold(name: &str) -> Option<String> {
 /// Adds an operator, who must choose a password at the first sign-in. `by` is who does it; `None` on the command line.
 ///
 /// # Errors
-/// When the name is taken or not a name, or the password is not taken.
+/// When the name is taken or not a name, the password is not taken, or the role is above that of `by`.
 pub async fn add(
     kit: &Kit,
     by: Option<OperatorId>,
@@ -116,6 +121,9 @@ pub async fn add(
     let name = fold(name).filter(|name| name.is_ascii()).ok_or(OperatorError::Name)?;
     let hash = password::hash(&name, password).await?;
     let mut tx = kit.begin().await?;
+    if let Some(by) = by {
+        outranks(&mut tx, by, role).await?;
+    }
     let now = tx.now();
     let added = sqlx::query_as::<_, (i64,)>(ADD)
         .bind(name)
@@ -140,10 +148,10 @@ pub async fn add(
 /// # Errors
 /// When the database fails.
 pub async fn list(kit: &Kit) -> Result<Vec<OperatorRow>, sqlx::Error> {
-    let rows: Vec<(i64, String, i64, i64, i64, String, i64)> =
-        sqlx::query_as(LIST).fetch_all(kit.read()).await?;
+    type Row = (i64, String, i64, i64, i64, String, i64, Option<i64>, i64);
+    let rows: Vec<Row> = sqlx::query_as(LIST).fetch_all(kit.read()).await?;
     rows.into_iter()
-        .map(|(id, name, rank, must_change, disabled, language, created_at)| {
+        .map(|(id, name, rank, must_change, disabled, language, created_at, signed_in_at, second)| {
             Ok(OperatorRow {
                 id: OperatorId(id),
                 name,
@@ -152,6 +160,8 @@ pub async fn list(kit: &Kit) -> Result<Vec<OperatorRow>, sqlx::Error> {
                 disabled: disabled != 0,
                 language,
                 created_at,
+                signed_in_at,
+                second_factor: second > 0,
             })
         })
         .collect()
@@ -162,102 +172,4 @@ pub(super) fn role(rank: i64) -> Result<Role, sqlx::Error> {
         .ok()
         .and_then(Role::of_rank)
         .ok_or_else(|| sqlx::Error::Decode("an unknown rank".into()))
-}
-
-/// Gives an operator another role.
-///
-/// # Errors
-/// When there is no such operator.
-pub async fn set_role(kit: &Kit, by: OperatorId, id: OperatorId, role: Role) -> Result<(), OperatorError> {
-    let mut tx = kit.begin().await?;
-    let done = sqlx::query(SET_ROLE).bind(id.0).bind(i64::from(role.rank())).execute(&mut *tx).await?;
-    changed(done.rows_affected())?;
-    tx.record("operator.role", &json!({ "operator": id.0, "role": role.as_str(), "by": by.0 })).await?;
-    Ok(tx.commit().await?)
-}
-
-/// Shuts an operator out, with every session, or lets them in again.
-///
-/// # Errors
-/// When there is no such operator.
-pub async fn set_disabled(
-    kit: &Kit,
-    by: OperatorId,
-    id: OperatorId,
-    disabled: bool,
-) -> Result<(), OperatorError> {
-    let mut tx = kit.begin().await?;
-    let done = sqlx::query(SET_DISABLED).bind(id.0).bind(i64::from(disabled)).execute(&mut *tx).await?;
-    changed(done.rows_affected())?;
-    if disabled {
-        end_all(&mut tx, id).await?;
-    }
-    tx.record("operator.disabled", &json!({ "operator": id.0, "disabled": disabled, "by": by.0 })).await?;
-    Ok(tx.commit().await?)
-}
-
-/// The operator's own change: needs the present password, ends every session (this one too).
-///
-/// # Errors
-/// When the present password is wrong, was wrong too often, or the new one is not taken.
-pub async fn change_password(
-    kit: &Kit,
-    id: OperatorId,
-    present: &str,
-    new: &str,
-) -> Result<(), OperatorError> {
-    let stored: Option<(String, String)> =
-        sqlx::query_as(PASSWORD).bind(id.0).fetch_optional(kit.read()).await?;
-    let (name, stored) = stored.ok_or(OperatorError::Unknown)?;
-    // Whoever took over a session is not to find out the password at leisure.
-    let who = Try::once_more(&name);
-    let taken = kit.attempts().take(who, kit.now()).map_err(OperatorError::Wait)?;
-    if !password::matches(present, Some(stored)).await {
-        if taken.alarm {
-            note_wrong(kit, id.0).await?;
-        }
-        return Err(OperatorError::WrongPassword);
-    }
-    kit.attempts().right(who, taken);
-    set_password(kit, (id, &name), new, false, Some(id)).await
-}
-
-/// Somebody else's change: the operator must choose their own at the next sign-in. For an operator named on the
-/// command line `by` is `None`.
-///
-/// # Errors
-/// When there is no such operator or the password is not taken.
-pub async fn reset_password(
-    kit: &Kit,
-    by: Option<OperatorId>,
-    name: &str,
-    new: &str,
-) -> Result<(), OperatorError> {
-    let name = fold(name).ok_or(OperatorError::Name)?;
-    let found: Option<(i64,)> = sqlx::query_as(BY_NAME).bind(&name).fetch_optional(kit.read()).await?;
-    let (id,) = found.ok_or(OperatorError::Unknown)?;
-    set_password(kit, (OperatorId(id), &name), new, true, by).await
-}
-
-async fn set_password(
-    kit: &Kit,
-    (id, name): (OperatorId, &str),
-    new: &str,
-    must_change: bool,
-    by: Option<OperatorId>,
-) -> Result<(), OperatorError> {
-    let hash = password::hash(name, new).await?;
-    let mut tx = kit.begin().await?;
-    sqlx::query(SET_PASSWORD).bind(id.0).bind(hash).bind(i64::from(must_change)).execute(&mut *tx).await?;
-    end_all(&mut tx, id).await?;
-    tx.record("operator.password", &json!({ "operator": id.0, "by": by.map(|by| by.0) })).await?;
-    Ok(tx.commit().await?)
-}
-
-async fn end_all(tx: &mut Tx, id: OperatorId) -> Result<(), sqlx::Error> {
-    sqlx::query(END_SESSIONS).bind(id.0).execute(&mut **tx).await.map(drop)
-}
-
-fn changed(rows: u64) -> Result<(), OperatorError> {
-    if rows == 1 { Ok(()) } else { Err(OperatorError::Unknown) }
 }

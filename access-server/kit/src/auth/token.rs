@@ -199,7 +199,7 @@ pub(super) async fn bearer(kit: &Kit, token: &str) -> Result<Option<(Operator, V
         name,
         role,
         language,
-        must_change: false,
+        owes: None,
         csrf: String::new(),
         session: String::new(),
     };

@@ -16,7 +16,7 @@ use super::{Db, Engine};
 
 /// What no backup holds: who was signed in signs in again, the lease is whoever's takes it, and the register of
 /// migrations is written by migrating.
-const LEFT_OUT: [&str; 3] = ["session", "lease", "migration"];
+const LEFT_OUT: [&str; 4] = ["session", "half_session", "lease", "migration"];
 
 /// The names of this schema's tables.
 const TABLES: [&str; 2] = [

@@ -185,7 +185,7 @@ fn problems(route: &Route, doc: &Doc) -> BTreeMap<u16, BTreeSet<&'static str>> {
         }
     }
     if matches!(route.who, Who::AtLeast(_) | Who::Api(..)) {
-        add(403, &["rank", "must-change-password"]);
+        add(403, &["rank", "must-change-password", "must-set-up-second-factor"]);
     }
     if doc.takes.is_some() {
         add(413, &["too-large"]);

@@ -5,7 +5,7 @@ use std::time::Duration;
 use axum::Router;
 use axum::body::Body;
 use axum::http::{Request, StatusCode, header};
-use kit::auth::{self, LoginRefusal, Operator, OperatorError, Role, SESSION_COOKIE};
+use kit::auth::{self, LoginRefusal, Operator, OperatorError, OperatorId, Role, SESSION_COOKIE};
 use kit::testing::{Site, sites};
 use kit::{Kit, Problem, Routes, Who};
 use tower::ServiceExt;
@@ -14,12 +14,17 @@ const PASSWORD: &str = "correct horse battery";
 
 async fn ada(kit: &Kit, role: Role) {
     auth::add(kit, None, "Ada", role, "a first password").await.unwrap();
-    let first = auth::sign_in(kit, "ada", "a first password", "here").await.unwrap();
+    let first = auth::sign_in(kit, "ada", "a first password", "here").await.unwrap().whole().unwrap();
     auth::change_password(kit, first.operator, "a first password", PASSWORD).await.unwrap();
 }
 
+/// Somebody who may change the others; by name after ada.
+async fn boss(kit: &Kit) -> OperatorId {
+    auth::add(kit, None, "boss", Role::Administrator, "a first password").await.unwrap()
+}
+
 async fn signed_in(kit: &Kit) -> String {
-    let session = auth::sign_in(kit, "ADA ", PASSWORD, "here").await.unwrap();
+    let session = auth::sign_in(kit, "ADA ", PASSWORD, "here").await.unwrap().whole().unwrap();
     session.set_cookie.split(';').next().unwrap().to_owned()
 }
 
@@ -89,7 +94,7 @@ async fn a_session_ends_when_told_and_when_its_operator_is_shut_out() {
 
         let cookie = signed_in(&site.kit).await;
         let id = auth::list(&site.kit).await.unwrap()[0].id;
-        auth::set_disabled(&site.kit, id, id, true).await.unwrap();
+        auth::set_disabled(&site.kit, boss(&site.kit).await, id, true).await.unwrap();
         assert_eq!(ask(&site.kit, get_with("/who", &cookie)).await.0, StatusCode::UNAUTHORIZED);
         assert!(matches!(auth::sign_in(&site.kit, "ada", PASSWORD, "here").await, Err(LoginRefusal::Wrong)));
     }
@@ -100,6 +105,7 @@ async fn the_first_sign_in_leads_to_a_password_of_ones_own() {
     for site in sites(&[]).await {
         auth::add(&site.kit, None, "ada", Role::Administrator, "a first password").await.unwrap();
         let first = auth::sign_in(&site.kit, "ada", "a first password", "here").await.unwrap();
+        let first = first.whole().unwrap();
         let cookie = first.set_cookie.split(';').next().unwrap().to_owned();
         let (status, body) = ask(&site.kit, get_with("/who", &cookie)).await;
         assert_eq!(status, StatusCode::FORBIDDEN);
@@ -135,7 +141,7 @@ async fn rank_is_respected() {
         assert_eq!(status, StatusCode::FORBIDDEN);
         assert!(body.contains("\"needs\":\"manager\""), "{body}");
         let id = auth::list(&site.kit).await.unwrap()[0].id;
-        auth::set_role(&site.kit, id, id, Role::Manager).await.unwrap();
+        auth::set_role(&site.kit, boss(&site.kit).await, id, Role::Manager).await.unwrap();
         assert_eq!(ask(&site.kit, get_with("/rights", &cookie)).await, (StatusCode::OK, "rights".into()));
     }
 }
@@ -216,7 +222,7 @@ async fn strangers_keep_nobody_from_their_desk() {
         let db = kit::Db::open(&site.database.address).await.unwrap();
         let again = Kit::new(db, site.clock.clone(), kit::Keys::ephemeral(), None).unwrap();
         for stranger in 0..50 {
-            let refused = auth::sign_in(&again, "ada", "guess guess", &format!("10.0.0.{stranger}")).await;
+            let refused = auth::sign_in(&again, "ada", "guess guess", &*format!("10.0.0.{stranger}")).await;
             assert!(matches!(refused, Err(LoginRefusal::Wrong)));
         }
         let elsewhere = auth::sign_in(&again, "ada", PASSWORD, "elsewhere").await;
@@ -274,7 +280,7 @@ async fn names_that_look_like_another_are_not_added() {
 }
 
 /// Makes the writer's connection refuse to write, as a full disk or a server that hands over to another does.
-async fn read_only(site: &Site) {
+pub(crate) async fn read_only(site: &Site) {
     use sqlx::Executor;
     let mut tx = site.kit.begin().await.unwrap();
     tx.execute(match site.database.engine {
@@ -313,26 +319,28 @@ async fn pages_are_shown_and_sessions_used_while_nothing_can_be_written() {
 async fn watching_is_use_for_the_control_room_and_no_longer_than_a_shift() {
     for site in sites(&[]).await {
         ada(&site.kit, Role::Operator).await;
+        let role = Role::Operator;
         let cookie = signed_in(&site.kit).await;
         let session = cookie.strip_prefix(&format!("{SESSION_COOKIE}=")).unwrap();
         for _ in 0..23 {
             site.clock.advance(auth::IDLE / 2);
-            assert!(auth::is_live(&site.kit, session).await.unwrap(), "a wall screen stays");
+            assert!(auth::is_live(&site.kit, session, role).await.unwrap(), "a wall screen stays");
         }
         site.clock.advance(auth::IDLE / 2);
-        assert!(!auth::is_live(&site.kit, session).await.unwrap(), "12 h are over");
+        assert!(!auth::is_live(&site.kit, session, role).await.unwrap(), "12 h are over");
 
         let id = auth::list(&site.kit).await.unwrap()[0].id;
-        auth::set_role(&site.kit, id, id, Role::Manager).await.unwrap();
+        auth::set_role(&site.kit, boss(&site.kit).await, id, Role::Manager).await.unwrap();
         let cookie = signed_in(&site.kit).await;
         let session = cookie.strip_prefix(&format!("{SESSION_COOKIE}=")).unwrap();
+        let role = Role::Manager;
         site.clock.advance(auth::IDLE / 2);
-        assert!(auth::is_live(&site.kit, session).await.unwrap());
+        assert!(auth::is_live(&site.kit, session, role).await.unwrap());
         let picture = Request::get("/who").header(header::COOKIE, &cookie).header("sec-fetch-dest", "image");
         assert_eq!(ask(&site.kit, picture.body(Body::empty()).unwrap()).await.0, StatusCode::OK);
         site.clock.advance(auth::IDLE / 2);
         assert!(
-            !auth::is_live(&site.kit, session).await.unwrap(),
+            !auth::is_live(&site.kit, session, role).await.unwrap(),
             "a page left open is not somebody at work"
         );
     }

@@ -6,5 +6,8 @@ mod content;
 mod ingest;
 mod journal;
 mod lease;
+mod looks;
+mod operators;
 mod programs;
 mod schema;
+mod second;

@@ -5,6 +5,7 @@ use axum::extract::{Path, State};
 use axum::response::IntoResponse;
 use domain::ids::PersonId;
 use kit::auth::Operator;
+use kit::looks::What;
 use kit::routes::Once;
 use kit::{Kit, Problem};
 use serde::{Deserialize, Serialize};
@@ -70,8 +71,15 @@ pub(super) struct Receipt {
     deleted: u64,
 }
 
-pub(super) async fn list(State(kit): State<Kit>, Path(id): Path<u64>) -> Result<Json<Consents>, Problem> {
+pub(super) async fn list(
+    State(kit): State<Kit>,
+    operator: Operator,
+    Path(id): Path<u64>,
+) -> Result<Json<Consents>, Problem> {
     let consents = consent::of_person(&kit, PersonId(id)).await?;
+    if !consents.is_empty() {
+        kit.saw(operator.id, Some(id), What::Profile);
+    }
     let items = consents.into_iter().map(|it| Shown {
         id: it.id,
         purpose: it.purpose.word(),

@@ -8,6 +8,7 @@ use domain::ids::{CredentialId, PersonId};
 use domain::policy::{CredentialStatus, CredentialUse};
 use domain::request::CredentialKind;
 use kit::auth::{Operator, Role};
+use kit::looks::What;
 use kit::routes::Once;
 use kit::{Kit, Problem};
 use serde::{Deserialize, Serialize};
@@ -68,8 +69,15 @@ pub(super) struct NewStatus {
     status: String,
 }
 
-pub(super) async fn list(State(kit): State<Kit>, Path(id): Path<u64>) -> Result<Json<Credentials>, Problem> {
+pub(super) async fn list(
+    State(kit): State<Kit>,
+    operator: Operator,
+    Path(id): Path<u64>,
+) -> Result<Json<Credentials>, Problem> {
     let credentials = credential::of_person(&kit, PersonId(id)).await?;
+    if !credentials.is_empty() {
+        kit.saw(operator.id, Some(id), What::Profile);
+    }
     let items = credentials.into_iter().map(|it| Shown {
         id: it.id.0,
         kind: it.kind.word(),

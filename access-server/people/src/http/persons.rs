@@ -7,6 +7,7 @@ use axum::response::IntoResponse;
 use domain::ids::{GroupId, PersonId};
 use domain::policy::PersonStatus;
 use kit::auth::Operator;
+use kit::looks::What;
 use kit::routes::Once;
 use kit::{Kit, Problem};
 use serde::{Deserialize, Deserializer, Serialize};
@@ -163,19 +164,29 @@ pub(super) struct Page {
     limit: Option<u32>,
 }
 
-pub(super) async fn list(State(kit): State<Kit>, Query(page): Query<Page>) -> Result<Json<People>, Problem> {
+pub(super) async fn list(
+    State(kit): State<Kit>,
+    operator: Operator,
+    Query(page): Query<Page>,
+) -> Result<Json<People>, Problem> {
     let limit = page.limit.unwrap_or(PAGE);
     if !(1..=PAGE_MAX).contains(&limit) {
         return Err(Problem::malformed("limit: must be 1 to 500"));
     }
     let people = person::list(&kit, page.after.map(PersonId), &page.find, limit).await?;
+    kit.saw(operator.id, None, What::List);
     let next = people.last().filter(|_| people.len() == limit as usize).map(|last| last.id.0);
     Ok(Json(People { items: people.into_iter().map(Shown::from).collect(), next }))
 }
 
-pub(super) async fn one(State(kit): State<Kit>, Path(id): Path<u64>) -> Result<Json<Shown>, Problem> {
+pub(super) async fn one(
+    State(kit): State<Kit>,
+    operator: Operator,
+    Path(id): Path<u64>,
+) -> Result<Json<Shown>, Problem> {
     let mut connection = kit.read().acquire().await?;
     let person = person::get(&mut connection, PersonId(id)).await?.ok_or(PeopleError::Unknown("person"))?;
+    kit.saw(operator.id, Some(id), What::Profile);
     Ok(Json(person.into()))
 }
 

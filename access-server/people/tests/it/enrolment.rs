@@ -265,7 +265,8 @@ async fn what_is_replaced_does_not_stay_in_the_files_free_pages() {
     let free: (i64,) = sqlx::query_as("PRAGMA freelist_count").fetch_one(kit.read()).await.unwrap();
     assert!(free.0 > 0, "the pages of the large picture are free now");
     let content = std::fs::read(path).unwrap();
-    let written = content.chunks(4096).filter(|page| page.iter().filter(|byte| **byte != 0).count() > 3900);
+    // Half of its bytes are beyond ASCII, unlike those of the schema's text.
+    let written = content.chunks(4096).filter(|page| page.iter().filter(|byte| **byte > 127).count() > 1500);
     assert_eq!(written.count(), 0, "ciphertext fills a page; what is left of it is zeros");
 }
 
@@ -311,16 +312,26 @@ async fn a_picture_is_sealed_and_looking_at_it_is_journaled() {
         let operator = kit::auth::OperatorId(1);
         let seen = picture::get(kit, Look::ByOperator(operator), ada).await.unwrap().unwrap();
         assert_eq!(seen.bytes, jpeg);
-        let last = kit::journal::events_before(kit.read(), u64::MAX, 1).await.unwrap();
-        assert_eq!(last[0].kind, "picture.seen");
-        let seen = async |by| {
-            picture::get(kit, Look::ByOperator(by), ada).await.unwrap().unwrap();
-            kit::journal::newest(kit.read()).await.unwrap()
+        // The same look again, another operator's, and one that is a look of its own.
+        for (by, later) in [(1, false), (2, false), (1, true)] {
+            if later {
+                site.clock.advance(kit::looks::SAME_LOOK);
+            }
+            picture::get(kit, Look::ByOperator(kit::auth::OperatorId(by)), ada).await.unwrap().unwrap();
+        }
+        let written = async {
+            loop {
+                let all = kit::journal::events_after(kit.read(), 0, 1000).await.unwrap();
+                let looks = all.iter().filter(|event| event.kind == "person.viewed");
+                let looks: Vec<_> = looks.map(|event| event.body.contains("photograph")).collect();
+                if looks.len() >= 3 {
+                    return looks;
+                }
+                tokio::task::yield_now().await;
+            }
         };
-        assert_eq!(seen(operator).await, last[0].seq, "the same look again");
-        assert_eq!(seen(kit::auth::OperatorId(2)).await, last[0].seq + 1, "another operator's");
-        site.clock.advance(kit::looks::SAME_LOOK);
-        assert_eq!(seen(operator).await, last[0].seq + 2, "a look of its own");
+        let written = tokio::time::timeout(std::time::Duration::from_secs(20), written).await;
+        assert_eq!(written.expect("looks are written down"), [true; 3]);
         let (sealed,): (Vec<u8>,) =
             sqlx::query_as("SELECT sealed FROM profile_picture").fetch_one(kit.read()).await.unwrap();
         assert!(!sealed.windows(6).any(|six| six == b"a face"));

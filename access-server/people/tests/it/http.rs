@@ -22,11 +22,13 @@ impl Client {
     async fn sign_in(kit: &Kit, vision: &Vision, role: Role) -> Client {
         let name = role.as_str();
         auth::add(kit, None, name, role, "a password that is long").await.unwrap();
-        let session = auth::sign_in(kit, name, "a password that is long", "127.0.0.1").await.unwrap();
+        let session =
+            auth::sign_in(kit, name, "a password that is long", "127.0.0.1").await.unwrap().whole().unwrap();
         auth::change_password(kit, session.operator, "a password that is long", "another that is long")
             .await
             .unwrap();
-        let session = auth::sign_in(kit, name, "another that is long", "127.0.0.1").await.unwrap();
+        let session =
+            auth::sign_in(kit, name, "another that is long", "127.0.0.1").await.unwrap().whole().unwrap();
         let cookie = session.set_cookie.split(';').next().unwrap().to_owned();
         let token = async |operator: Operator| operator.csrf;
         let routes = routes(Some(vision.service.clone())).get("/token", Who::SignedIn, token);

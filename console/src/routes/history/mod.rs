@@ -10,6 +10,7 @@ use axum::response::Response;
 use kit::Routes;
 use kit::auth::{Operator, Role};
 use kit::journal::{events_before, newest};
+use kit::looks::What;
 use kit::problem::Problem;
 use records::search;
 
@@ -76,6 +77,7 @@ async fn show(
     Query(asked): Query<Asked>,
 ) -> Result<Response, Problem> {
     let may_export = operator.role >= Role::Operator;
+    let by = operator.id;
     let page = console.page(&headers, Some(operator)).at("history");
     let (kit, now) = (&console.kit, console.kit.now());
     let (question, wrongs) = asked.question(kit, &page).await?;
@@ -93,6 +95,11 @@ async fn show(
         next = found.next.map(|next| format!("{}&at={}&before={}", asked.address(), next.at, next.seq));
         tired = found.next.filter(|_| found.tired).map(|next| page.to_the_minute(next.at));
         behind = newest(kit.read()).await?.saturating_sub(found.up_to);
+    }
+    if let Some([person]) = question.people.as_deref()
+        && !records.is_empty()
+    {
+        kit.saw(by, Some(*person), What::History);
     }
     let directory = directory::load(kit, page.language, &records).await?;
     let events = records.iter().map(|record| event::row(kit, &page, &directory, record, now)).collect();

@@ -10,6 +10,7 @@ use domain::policy::{CLEARANCE_MAX, PersonStatus};
 use domain::time::{Utc, Validity};
 use jiff::civil::Date;
 use kit::auth::Operator;
+use kit::looks::What;
 use kit::problem::Problem;
 use people::find;
 use people::person::{self, Particulars, Person, PersonKind, is_key};
@@ -86,6 +87,7 @@ pub(super) async fn show(
     Path(id): Path<u64>,
 ) -> Result<Response, Problem> {
     let person = known(&console, id).await?;
+    console.kit.saw(operator.id, Some(id), What::Profile);
     let draft = Draft::of(&console.page(&headers, None), &person);
     answer(&console, operator, &headers, Some(id), draft, None, Vec::new()).await
 }

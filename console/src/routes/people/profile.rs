@@ -9,17 +9,22 @@ use domain::policy::{CredentialStatus, CredentialUse};
 use domain::request::CredentialKind;
 use domain::time::{Utc, Validity};
 use kit::auth::{Operator, Role};
+use kit::looks::What;
 use kit::problem::Problem;
 use people::consent::Purpose;
 use people::embed::Reason;
 use people::person::{self, Person};
 use people::word::Word;
 use people::{PeopleError, consent, credential, face, group, picture};
+use records::{Place, Question, search};
 use serde::Deserialize;
 
 use super::standing;
 use crate::Console;
 use crate::page::{Page, html};
+
+/// Looks shown at most; the others are found in the history.
+const LOOKS: usize = 10;
 
 #[derive(Template)]
 #[template(path = "people/profile.html")]
@@ -42,6 +47,8 @@ pub(super) struct Profile {
     consents: Vec<Consent>,
     /// What is not agreed to yet.
     open_purposes: Vec<Choice>,
+    /// Who looked at them: for those who manage people.
+    looks: Option<Vec<Seen>>,
     kinds: Vec<Choice>,
     /// The key of the words that tell what was done.
     said: Option<String>,
@@ -60,6 +67,13 @@ struct Card {
     is_active: bool,
     /// What it can be declared as.
     statuses: Vec<Choice>,
+}
+
+/// Somebody looked.
+struct Seen {
+    by: String,
+    what: String,
+    at: String,
 }
 
 struct Consent {
@@ -126,9 +140,11 @@ async fn load(
 ) -> Result<Profile, Problem> {
     let kit = &console.kit;
     let may_change = operator.role >= Role::Manager;
+    let by = operator.id;
     let page = console.page(headers, Some(operator)).at("people");
     let mut connection = kit.read().acquire().await?;
     let person = person::get(&mut connection, id).await?.ok_or(PeopleError::Unknown("person"))?;
+    kit.saw(by, Some(id.0), What::Profile);
     let face = face::of_person(&mut connection, id).await?;
     drop(connection);
     let credentials = credential::of_person(kit, id).await?;
@@ -137,8 +153,10 @@ async fn load(
     let open = Purpose::ALL.iter().filter(|purpose| !stands(**purpose));
     let (name, other) = page.both_names(person.particulars.name.clone(), person.particulars.latin.clone());
     let facts = facts(console, &page, &person, other).await?;
+    let looks = if may_change { Some(looks(console, &page, id).await?) } else { None };
     Ok(Profile {
         id: id.0,
+        looks,
         standing: standing(person.particulars.status, person.particulars.validity, kit.now()),
         is_suspended: person.particulars.status == domain::policy::PersonStatus::Suspended,
         may_change,
@@ -157,6 +175,35 @@ async fn load(
         fault: None,
         page,
     })
+}
+
+/// Who looked at this person last.
+async fn looks(console: &Console, page: &Page, id: PersonId) -> Result<Vec<Seen>, Problem> {
+    #[derive(Deserialize)]
+    struct Body {
+        operator: i64,
+        looked_at: String,
+        at: i64,
+    }
+    let question = Question {
+        people: Some(vec![id.0]),
+        words: vec![vec!["person.viewed".to_owned()]],
+        ..Question::default()
+    };
+    let found = search(&console.kit, &question, Place::END, LOOKS).await?;
+    if found.records.is_empty() {
+        return Ok(Vec::new());
+    }
+    let operators = kit::auth::list(&console.kit).await?;
+    let seen = found.records.iter().filter_map(|record| record.parse::<Body>()).map(|body| {
+        let by = operators.iter().find(|row| row.id.0 == body.operator).map(|row| row.name.clone());
+        Seen {
+            by: by.unwrap_or_default(),
+            what: page.word("looked-at", &body.looked_at),
+            at: page.to_the_minute(body.at),
+        }
+    });
+    Ok(seen.collect())
 }
 
 async fn facts(

@@ -5,6 +5,7 @@
 mod browser;
 mod import;
 mod life;
+mod operators;
 mod page;
 mod site;
 mod webdriver;

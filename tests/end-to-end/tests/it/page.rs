@@ -7,7 +7,7 @@ use kit::testing::Database;
 
 use crate::browser::Browser;
 use crate::life::live;
-use crate::{import, site};
+use crate::{import, operators, site};
 
 /// What the first administrator chooses instead of the one-time password. It guards a site of this test's own.
 const PASSWORD: &str = "a night shift alone";
@@ -33,6 +33,8 @@ fn a_short_piece_of_life_on_postgresql_is_seen_in_a_browser() -> Result<()> {
     step("the site is looked at and changed", site::looked_at(&building, &browser))?;
     step("a floor's plan is uploaded, doors are put on it, and it lives", site::plan(&building, &browser))?;
     step("another program is to be told what happens", site::webhook(&building, &browser))?;
+    let operators = operators::everything(&building, &browser, PASSWORD);
+    step("an operator is added, and a second factor is asked for", operators)?;
     step("the browser logged no error", no_error(&browser))?;
     step("a script in the page itself does not run", strict(&browser))?;
     live(&mut building, &scenario::SHORT);
