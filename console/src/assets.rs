@@ -20,6 +20,7 @@ pub(crate) fn routes() -> Routes<Console> {
         .get("/assets/search.js", Who::Anybody, search)
         .get("/assets/enrol.js", Who::Anybody, enrol)
         .get("/assets/plan.js", Who::Anybody, plan)
+        .get("/assets/firmware.js", Who::Anybody, firmware)
         .get("/assets/week.js", Who::Anybody, week)
         .get("/assets/icon.svg", Who::Anybody, icon)
         .get("/favicon.ico", Who::Anybody, icon)
@@ -40,6 +41,7 @@ asset!(script, "live.js", "text/javascript; charset=utf-8");
 asset!(search, "search.js", "text/javascript; charset=utf-8");
 asset!(enrol, "enrol.js", "text/javascript; charset=utf-8");
 asset!(plan, "plan.js", "text/javascript; charset=utf-8");
+asset!(firmware, "firmware.js", "text/javascript; charset=utf-8");
 asset!(week, "week.js", "text/javascript; charset=utf-8");
 asset!(icon, "icon.svg", "image/svg+xml");
 asset!(shapes, "shapes.svg", "image/svg+xml");

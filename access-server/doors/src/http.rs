@@ -47,6 +47,7 @@ pub fn routes() -> Routes<Kit> {
                 .answers::<Imported>()
                 .refuses(422, &["import-wrong"]),
         )
+        .merge(crate::firmware::routes())
 }
 
 /// An area.

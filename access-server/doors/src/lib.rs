@@ -9,6 +9,7 @@
 pub mod door;
 pub mod edit;
 mod error;
+pub mod firmware;
 mod http;
 pub mod import;
 pub mod label;
@@ -27,6 +28,7 @@ use kit::Migration;
 pub const MIGRATIONS: &[Migration] = &[
     Migration { slice: "doors", number: 1, sql: include_str!("../migrations/001_doors.sql") },
     Migration { slice: "doors", number: 2, sql: include_str!("../migrations/002_plans.sql") },
+    Migration { slice: "doors", number: 3, sql: include_str!("../migrations/003_firmware.sql") },
 ];
 
 /// Every statement, for the test that prepares them on both engines.
@@ -42,4 +44,5 @@ pub fn statements() -> impl Iterator<Item = &'static (&'static str, &'static str
     ]
     .into_iter()
     .flatten()
+    .chain(firmware::statements())
 }

@@ -31,7 +31,7 @@ pub fn migrations() -> Vec<Migration> {
 /// What happens when events are journaled, in the same transaction.
 #[must_use]
 pub fn reactions() -> Reactions {
-    Reactions::default()
+    Reactions::default().with("firmware", doors::firmware::react)
 }
 
 /// Every route of every slice, and their description for programs.
@@ -64,6 +64,9 @@ pub async fn replica(kit: &Kit, device: &Holder, have: &Have) -> anyhow::Result<
         (Holder::Controller(id), Set::Policy) => {
             let chunks = doors::policy::answer(kit, ControllerId(*id), have).await?;
             Ok(chunks.map_or(Answer::Unknown, Answer::Send))
+        }
+        (Holder::Controller(id), Set::Firmware) => {
+            Ok(Answer::Send(doors::firmware::answer(kit, ControllerId(*id), have).await?))
         }
         (Holder::Vision(_), Set::Gallery) => Ok(Answer::Send(people::gallery::answer(kit, have).await?)),
         (Holder::Server | Holder::Web | Holder::Broker | Holder::Controller(_) | Holder::Vision(_), _) => {

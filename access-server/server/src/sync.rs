@@ -43,7 +43,7 @@ struct Replica {
 }
 
 /// Which device, and which of its replicas (a gallery or not).
-type Key = (String, bool);
+type Key = (String, Set);
 
 /// What happened that may touch a replica; what is greater includes what is less.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -109,7 +109,7 @@ async fn publish(kit: &Kit) -> Option<Instant> {
 }
 
 async fn note(kit: &Kit, replicas: &mut BTreeMap<Key, Replica>, told: &mut Told, device: String, have: Have) {
-    let key = (device, have.set == Set::Gallery);
+    let key = (device, have.set);
     if replicas.len() >= DEVICES && !replicas.contains_key(&key) {
         // Of all of them together: there may be as many more.
         if let Some(kept_back) = told.tell("", "too-many", Instant::now()) {

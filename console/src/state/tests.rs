@@ -52,6 +52,7 @@ fn board(address: u8, online: bool) -> Board {
         retries: 0,
         line: None,
         list: None,
+        update: None,
     }
 }
 

@@ -6,7 +6,7 @@ use doors::label::Label;
 use doors::place;
 use kit::auth::Role;
 use kit::testing::MONDAY;
-use uplink::live::{Board, Line, List, Live, Outbox};
+use uplink::live::{Board, Line, List, Live, Outbox, Update, UpdateStage};
 
 use crate::browser::{Browser, sites};
 
@@ -21,6 +21,7 @@ fn said() -> Live {
         retries: 7,
         line: Some(Line { commands: 1000, timeouts: 6, damaged: 1, reply_us: 2450 }),
         list: Some(List { number: 4, until: MONDAY + 3_600_000_000 }),
+        update: Some(Update { stage: UpdateStage::Sending, firmware: Some("0.2.0".into()), sent: 40 }),
     };
     Live {
         at: MONDAY + 5_000_000,
@@ -55,6 +56,7 @@ async fn a_controller_is_shown_with_its_boards_lines_and_lists() {
             for words in [
                 "0.9.1",
                 "5000 ms",
+                "0.2.0 is being sent, 40 %",
                 "2 urgent, 40 others",
                 "#1234 (numbering 3)",
                 "7 repeats, 6 unanswered, 1 damaged",

@@ -36,6 +36,8 @@ const SHOW: Token = Token(u64::MAX);
 const FINE: Duration = Duration::from_millis(2);
 /// A write that takes longer than this means that the port is gone.
 const WRITE_LIMIT: Duration = Duration::from_secs(1);
+/// How far a file is, is told every so many bytes.
+const FILE_TOLD: u32 = 8 * 1024;
 /// What was counted is told so often.
 const COUNTED_EVERY: Duration = Duration::from_secs(1);
 /// Pauses before a lost port is opened again.
@@ -72,6 +74,8 @@ pub struct ToBus {
 pub enum FromBus {
     /// Something happened at a device.
     Device(Box<Event>),
+    /// A file is on its way to a device, up to this byte; told now and then.
+    FileAt(Address, u32),
     /// What was counted at a device since it was last told.
     Counted(Address, Counted),
     /// The port is usable.
@@ -263,6 +267,13 @@ impl Bus {
             while let Some(mut event) = panel.poll_event() {
                 if let EventKind::FileWanted { token, offset, len } = event.kind {
                     if self.next_block(&mut panel, event.address, offset, len) {
+                        let told = FromBus::FileAt(event.address, offset);
+                        if offset / FILE_TOLD
+                            != offset.saturating_add(u32::try_from(len).unwrap_or(0)) / FILE_TOLD
+                            && self.events.send(told).await.is_err()
+                        {
+                            return Ok(());
+                        }
                         continue;
                     }
                     event.kind = EventKind::Failed(token, Failure::Cancelled);
@@ -312,10 +323,14 @@ impl Bus {
                 return self.show(panel, address, &Command::Led(Records::new(&[*control])), until);
             }
             Say::Buzzer(buzzer) => return self.show(panel, address, &Command::Buzzer(*buzzer), until),
-            Say::File { kind, data } => {
-                let total = u32::try_from(data.len()).expect("a few kilobytes");
-                self.files.insert(address.get(), Arc::clone(data));
-                panel.send_file(address, *kind, total, token)
+            Say::File { kind, data, from } => {
+                let total = u32::try_from(data.len()).expect("a megabyte at most");
+                let sent = panel.resume_file(address, *kind, total, *from, token);
+                // One that is not sent takes nothing from the one that is.
+                if sent.is_ok() {
+                    self.files.insert(address.get(), Arc::clone(data));
+                }
+                sent
             }
         };
         if let Err(error) = outcome {

@@ -20,15 +20,15 @@ use tokio::time::{Instant as TokioInstant, sleep_until};
 use uplink::event::ControllerChange;
 use uplink::live::PERIOD_MS;
 use uplink::reader_link::{FromVision, ToVision};
-use uplink::sync::Chunk;
+use uplink::sync::{Chunk, Set};
 
 use crate::bus::{self, BusPlan, DEVICES_MAX, FromBus, ToBus};
 use crate::config::Config;
 use crate::mqtt::{self, FromCentre, ToCentre};
 use crate::outbox::{Job, Levels, Options, OutboxError, Reader, Writer, Written};
-use crate::policy_store::{PolicyStore, StoreError, Taken};
 use crate::private;
 use crate::reader_link::{FromLink, ReaderLink};
+use crate::replica_store::{FirmwareStore, PolicyStore, ReplicaStore, StoreError, Taken};
 use crate::site::{BoardId, CredentialKey, Effect, Input, LinkId, Now, Plan, Site};
 use crate::tls::{Identity, TlsError};
 use crate::whitelist::{self, ListKey};
@@ -59,9 +59,9 @@ pub enum StartError {
     /// The outbox.
     #[error("the outbox cannot be opened: {0}")]
     Outbox(#[from] OutboxError),
-    /// The policy copy.
-    #[error("the policy copy cannot be opened: {0}")]
-    Policy(#[from] StoreError),
+    /// A copy of the policy or of the boards' firmware.
+    #[error("a replica's copy cannot be opened: {0}")]
+    Replica(#[from] StoreError),
     /// The reader link.
     #[error("reader_link.listen: {address}: {source}")]
     Listen {
@@ -100,6 +100,7 @@ pub async fn run(mut config: Config) -> Result<(), StartError> {
     let broken = writer.set_aside().is_some();
     let levels = writer.levels();
     let (store, policy) = PolicyStore::open(&config.data.join("policy.sqlite")).await?;
+    let (images, firmware) = FirmwareStore::open(&config.data.join("firmware.sqlite")).await?;
 
     let (jobs, waiting_jobs) = mpsc::channel(QUEUE);
     let (told, written) = mpsc::channel(QUEUE);
@@ -119,8 +120,18 @@ pub async fn run(mut config: Config) -> Result<(), StartError> {
 
     let (chunks, waiting_chunks) = mpsc::channel(QUEUE);
     let (policies, from_store) = mpsc::channel(8);
-    let (have, have_now) = watch::channel(store.have());
-    tokio::spawn(keep_policy(store, waiting_chunks, have, policies.clone()));
+    let (have, policy_now) = watch::channel(store.have());
+    tokio::spawn(keep(store, waiting_chunks, have, policies.clone(), Input::Policy, Input::PolicyRefused));
+    let (image_chunks, waiting_chunks) = mpsc::channel(QUEUE);
+    let (have, firmware_now) = watch::channel(images.have());
+    tokio::spawn(keep(
+        images,
+        waiting_chunks,
+        have,
+        policies.clone(),
+        Input::Firmware,
+        Input::FirmwareRefused,
+    ));
 
     let (to_centre, outgoing) = mpsc::channel(QUEUE);
     let (incoming, from_centre) = mpsc::channel(QUEUE);
@@ -131,7 +142,7 @@ pub async fn run(mut config: Config) -> Result<(), StartError> {
         levels: levels.clone(),
         reader: Reader::open(&outbox_file).await?,
         jobs: jobs.clone(),
-        have: have_now,
+        have: [policy_now, firmware_now],
         outgoing,
         incoming,
     };
@@ -156,12 +167,16 @@ pub async fn run(mut config: Config) -> Result<(), StartError> {
         computed: policies,
         to_centre,
         chunks,
+        image_chunks,
         levels,
         buses: buses.commands,
         answers: BTreeMap::new(),
         live_at: Instant::now(),
         changed: true,
     };
+    if let Some(firmware) = firmware {
+        process.step(Input::Firmware(firmware));
+    }
     process.note(ControllerChange::Started, None);
     if broken {
         process.note(ControllerChange::OutboxFailed, None);
@@ -201,6 +216,7 @@ struct Process {
     computed: mpsc::Sender<Input>,
     to_centre: mpsc::Sender<ToCentre>,
     chunks: mpsc::Sender<Chunk>,
+    image_chunks: mpsc::Sender<Chunk>,
     levels: watch::Receiver<Levels>,
     buses: Vec<mpsc::Sender<ToBus>>,
     answers: BTreeMap<LinkId, (String, mpsc::Sender<ToVision>)>,
@@ -318,6 +334,11 @@ impl Process {
                     self.step(Input::Heard(board, Box::new(event.kind)));
                 }
             }
+            FromBus::FileAt(address, offset) => {
+                if let Some(board) = self.board_at(bus, address) {
+                    self.step(Input::FileAt(board, offset));
+                }
+            }
             FromBus::Counted(address, counted) => {
                 if let Some(board) = self.board_at(bus, address) {
                     self.step(Input::Counted(board, counted));
@@ -368,7 +389,8 @@ impl Process {
             FromCentre::Command(command) => self.step(Input::Command(command)),
             FromCentre::Chunk(chunk) => {
                 // What finds no place is offered again: the server is told every ten seconds what is held.
-                let _ = self.chunks.try_send(*chunk);
+                let store = if chunk.set == Set::Firmware { &self.image_chunks } else { &self.chunks };
+                let _ = store.try_send(*chunk);
             }
             FromCentre::Up | FromCentre::Down | FromCentre::Heard => {}
         }
@@ -462,29 +484,31 @@ fn start_buses(config: &Config) -> Result<Buses, StartError> {
     Ok(Buses { commands, events })
 }
 
-/// Takes policies apart from the loop: checking a large one takes a while.
-async fn keep_policy(
-    mut store: PolicyStore,
+/// Takes a replica's parts apart from the loop: checking a large one takes a while.
+async fn keep<T: Send + Sync + 'static>(
+    mut store: ReplicaStore<T>,
     mut chunks: mpsc::Receiver<Chunk>,
     have: watch::Sender<uplink::sync::Have>,
     out: mpsc::Sender<Input>,
+    applied: fn(Arc<T>) -> Input,
+    refused: fn(u64) -> Input,
 ) {
     while let Some(chunk) = chunks.recv().await {
-        let (version, part, parts) = (chunk.to, chunk.part, chunk.parts);
+        let (set, version, part, parts) = (chunk.set, chunk.to, chunk.part, chunk.parts);
         let news = match store.take(chunk).await {
             Ok(Taken::Gathering | Taken::NotForUs) => continue,
-            Ok(Taken::Applied(policy)) => {
-                tracing::info!(version, "a new policy is in force");
+            Ok(Taken::Applied(made)) => {
+                tracing::info!(?set, version, "a new replica is in force");
                 have.send_replace(store.have());
-                Input::Policy(policy)
+                applied(made)
             }
             Ok(Taken::Refused { version, why }) => {
-                tracing::error!(version, %why, "a policy was refused; the one in force stays");
-                Input::PolicyRefused(version)
+                tracing::error!(?set, version, %why, "a replica was refused; the one in force stays");
+                refused(version)
             }
             Err(error) => {
                 let cause: &dyn std::error::Error = &error;
-                tracing::error!(version, part, parts, error = cause, "a policy could not be stored");
+                tracing::error!(?set, version, part, parts, error = cause, "a replica could not be stored");
                 continue;
             }
         };

@@ -335,7 +335,8 @@ pub struct Board {
     pub address: u8,
     /// What happened.
     pub change: BoardChange,
-    /// A number, where one belongs to it: of the list, milliseconds the clock had been wrong, of the event that is not known.
+    /// A number, where one belongs to it: of the list, milliseconds the clock had been wrong, of the event that is not known, of a
+    /// firmware's version ([`firmware_number`]), of the reason why one was refused, hundredths of an image that are sent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub count: Option<i64>,
 }
@@ -382,6 +383,25 @@ pub enum BoardChange {
     KeyReset,
     /// It tells of something that this controller does not know.
     UnknownEvent,
+    /// An image waits here to be sent to it; the count is its version.
+    FirmwareOrdered,
+    /// An image is on its way to it; the count says how far, in hundredths.
+    FirmwareSending,
+    /// It has an image whole, checked and rightly signed; the count is its version.
+    FirmwareReady,
+    /// An image was not taken, by it or here already; the count says why, as the boards' messages number it.
+    FirmwareRefused,
+    /// It started a version on trial; the count is the version.
+    FirmwareTrial,
+    /// The version it tried stays; the count is the version.
+    FirmwareGood,
+    /// The version it tried did not do, and the one before it runs again; the count is the version that did not.
+    FirmwareReturned,
+}
+
+/// A firmware's version as one number that reads like it: 1.2.3 is 1002003.
+pub fn firmware_number([major, minor, patch]: [u8; 3]) -> i64 {
+    i64::from(major) * 1_000_000 + i64::from(minor) * 1_000 + i64::from(patch)
 }
 
 impl BoardChange {
@@ -395,7 +415,9 @@ impl BoardChange {
             | Self::WatchdogReset
             | Self::EventsLost
             | Self::WhitelistRejected
-            | Self::KeyReset => true,
+            | Self::KeyReset
+            | Self::FirmwareRefused
+            | Self::FirmwareReturned => true,
             Self::Online
             | Self::TamperRestored
             | Self::MainsRestored
@@ -405,7 +427,12 @@ impl BoardChange {
             | Self::WhitelistStored
             | Self::Configured
             | Self::KeyChanged
-            | Self::UnknownEvent => false,
+            | Self::UnknownEvent
+            | Self::FirmwareOrdered
+            | Self::FirmwareSending
+            | Self::FirmwareReady
+            | Self::FirmwareTrial
+            | Self::FirmwareGood => false,
         }
     }
 }
@@ -470,6 +497,8 @@ pub enum ControllerChange {
     /// The outbox takes no everyday events, and more of them came than memory holds: some are dropped. How many says
     /// `OutboxRestored`.
     EventsDropped,
+    /// Firmware for its boards was refused whole: an image is not what the maker signed. What was ordered before stays.
+    FirmwareRefused,
 }
 
 impl ControllerChange {
@@ -481,7 +510,8 @@ impl ControllerChange {
             | Self::BusLost
             | Self::EventsLost
             | Self::OutboxSetBack
-            | Self::EventsDropped => true,
+            | Self::EventsDropped
+            | Self::FirmwareRefused => true,
             Self::Started
             | Self::Stopped
             | Self::PolicyApplied

@@ -4,11 +4,13 @@
 //! then the form, and a failure changes nothing. Enums grow only at the end; the golden bytes in the tests say so.
 //!
 //! This crate never opens a socket, never reads a clock and never decides. The gateway, the server and the vision
-//! process may name it; it names `domain` for the conversion of policies.
+//! process may name it; it names `domain` for the conversion of policies and
+//! `endpoints` for the form of firmware.
 
 pub mod ask;
 pub mod command;
 pub mod event;
+pub mod image;
 pub mod live;
 pub mod reader_link;
 pub mod sync;

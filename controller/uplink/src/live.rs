@@ -93,6 +93,44 @@ pub struct Board {
     /// The list it opens by while it is alone; absent where it has none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub list: Option<List>,
+    /// Its update, where one is ordered or it says that it is not settled.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub update: Option<Update>,
+}
+
+/// A board's update.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Update {
+    /// How far it is.
+    pub stage: UpdateStage,
+    /// The version it is for, `1.4.0`; absent where no order says.
+    pub firmware: Option<String>,
+    /// How much of the image is sent, in hundredths.
+    pub sent: u8,
+}
+
+/// How far a board's update is. Grows only at the end.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum UpdateStage {
+    /// It waits for its turn, or for the board.
+    Waiting,
+    /// The image is being sent.
+    Sending,
+    /// The board has it, and waits for its time.
+    Ready,
+    /// The board waits for its door to be at rest.
+    HeldUp,
+    /// The board starts anew.
+    Starting,
+    /// The board tries the version.
+    Trial,
+    /// It runs.
+    Done,
+    /// It was not taken.
+    Refused,
+    /// The board went back, or another board of the same plan did.
+    Stopped,
 }
 
 /// How the line to a board does, counted since the controller's start.

@@ -7,7 +7,7 @@ use anyhow::Result;
 use crate::run::{cargo, root, run, says_yes};
 
 /// The workspaces, as folders below the root.
-const WORKSPACES: &[&str] = &["", "firmware/boards", "hardware/osdp/fuzz"];
+const WORKSPACES: &[&str] = &["", "firmware/boards", "hardware/endpoints/fuzz", "hardware/osdp/fuzz"];
 /// Known vulnerabilities are asked for separately: their database is not on every network.
 const CHECKS: &[&str] = &["bans", "licenses", "sources"];
 

@@ -132,6 +132,12 @@ const IMAGES: &[Images] = &[
         binaries: &["door", "gate-lane"],
     },
     Images {
+        package: "bootloader",
+        target: "thumbv7em-none-eabihf",
+        feature: None,
+        binaries: &["bootloader"],
+    },
+    Images {
         package: "rp2350",
         target: "thumbv8m.main-none-eabihf",
         feature: Some("door"),
@@ -146,8 +152,12 @@ const IMAGES: &[Images] = &[
 ];
 
 impl Images {
-    fn build(&self) -> Result<()> {
+    fn build(&self, vendor_keys: Option<&str>) -> Result<()> {
         let mut build = cargo();
+        match vendor_keys {
+            Some(keys) => build.env("GATEHOUSE_VENDOR_KEYS", keys),
+            None => build.env_remove("GATEHOUSE_VENDOR_KEYS"),
+        };
         // A target folder that somebody chose for this workspace is not for the boards.
         build.env_remove("CARGO_TARGET_DIR").current_dir(root().join("firmware/boards"));
         build.args(["build", "--release", "--locked", "--package", self.package, "--target", self.target]);
@@ -159,10 +169,10 @@ impl Images {
 }
 
 /// Builds every board's firmware image and says what each takes. Those for the emulator are looked for where they are built.
-pub(crate) fn firmware() -> Result<()> {
+pub(crate) fn firmware(vendor_keys: Option<&str>) -> Result<()> {
     let mut table = format!("  {:32}{:>14}{:>14}\n", "image", "flash, bytes", "memory, bytes");
     for images in IMAGES {
-        images.build()?;
+        images.build(vendor_keys)?;
         let folder = root().join("firmware/boards/target").join(images.target).join("release");
         for binary in images.binaries {
             let taken = stock::of(&folder.join(binary))?;
@@ -183,7 +193,7 @@ pub(crate) fn pin_maps() -> Result<()> {
 
 /// Builds the emulated boards alone: what the demonstration needs.
 pub(crate) fn emulated_firmware() -> Result<()> {
-    IMAGES[0].build()
+    IMAGES[0].build(None)
 }
 
 /// Builds the programs that make up the building.

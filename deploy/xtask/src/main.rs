@@ -3,6 +3,7 @@
 mod audit;
 mod bench;
 mod fetch;
+mod image;
 mod machine;
 mod package;
 mod run;
@@ -40,7 +41,19 @@ enum What {
         from: Option<std::path::PathBuf>,
     },
     /// Build every board's firmware image.
-    Firmware,
+    Firmware {
+        /// The maker's public key, 64 hexadecimal digits, which boards take images by; two with a comma between while one follows the
+        /// other. Without, they take none.
+        #[arg(long)]
+        vendor_keys: Option<String>,
+    },
+    /// Make an image that boards are sent out of a program, signed.
+    Image(image::Options),
+    /// Make the key that images are signed with. Keep it off this machine; its public half is said.
+    VendorKey {
+        /// Where its secret goes; must not be there yet.
+        file: std::path::PathBuf,
+    },
     /// Run the whole building on this machine.
     Demo(building::demo::Options),
     /// Run every test there is.
@@ -94,7 +107,9 @@ fn carry_out(what: What) -> Result<ExitCode> {
             bench::peers_of_tests()?;
         }
         What::Fetch { from } => fetch::all(from.as_deref())?,
-        What::Firmware => machine::firmware()?,
+        What::Firmware { vendor_keys } => machine::firmware(vendor_keys.as_deref())?,
+        What::Image(options) => image::sign(&options)?,
+        What::VendorKey { file } => image::make_key(&file)?,
         What::Demo(options) => {
             let _alone = building::demo::claim(&options)?;
             set_up(options.yes)?;

@@ -14,6 +14,7 @@ use crate::lamps::{Lamps, Text, red_green};
 use crate::lines::DebouncedLine;
 use crate::local::{EXIT_READER, Local};
 use crate::panel::{Answer, Expected};
+use crate::update::Updating;
 use crate::wiegand::{Line, Read, Wiegand};
 
 pub(crate) const MAX_INPUTS: usize = 16;
@@ -116,6 +117,10 @@ pub struct Board {
     pub(crate) seed: [u8; 16],
     /// Reads that no card was made of, since start.
     bad_reads: u32,
+    pub(crate) update: Updating,
+    /// Inputs that were read since the start, and those of them by their voltage; bit n the input with number n.
+    pub(crate) heard: u16,
+    pub(crate) voltages: u16,
 }
 
 /// What a panel that does not fetch our events has not yet been told.
@@ -161,6 +166,7 @@ enum InFlight {
     Fetch(u32),
     Lookup,
     EraseKey,
+    Update,
     /// What the panel waits for.
     Expected,
 }
@@ -205,6 +211,9 @@ impl Board {
             window: Window::Closed,
             seed: [0; 16],
             bad_reads: 0,
+            update: Updating::new(),
+            heard: 0,
+            voltages: 0,
             setup,
         };
         let started = What::Started(board.setup.reset);
@@ -225,6 +234,7 @@ impl Board {
             self.endpoint.set_settings(settings.kind);
         }
         self.local.list = restored.list;
+        self.restore_update(now, restored.update);
         self.seed = restored.seed;
         let security = if restored.key_lost { self.closed() } else { self.security(now, restored.key) };
         self.pd = Some(Pd::new(self.peripheral(security), Nonces::new(restored.seed)));
@@ -242,6 +252,7 @@ impl Board {
     pub fn handle_reading(&mut self, now: u64, number: u8, per_mille: u16) {
         if let Some(input) = self.setup.inputs.get(usize::from(number)) {
             let sense = input.windows.decode(input.contact, per_mille);
+            self.voltages |= 1_u16.checked_shl(number.into()).unwrap_or(0);
             self.level(now, number, sense);
         }
         self.settle(now);
@@ -301,7 +312,7 @@ impl Board {
         let pd = self.pd.as_ref().and_then(Peripheral::poll_timeout);
         let install = self.button.deadline();
         let window = self.window.deadline();
-        let others = [window, self.local.deadline(), self.endpoint.deadline()];
+        let others = [window, self.local.deadline(), self.endpoint.deadline(), self.update.deadline(now)];
         [lines, wiegand, lamps, sounder, link, journal, pd, install].into_iter().chain(others).flatten().min()
     }
 
@@ -335,14 +346,18 @@ impl Board {
         if !self.restored || self.in_flight.is_some() {
             return None;
         }
-        let job = self.jobs.pop_front().or_else(|| self.journal.job()).or_else(|| self.erasure())?;
+        let urgent = self.jobs.pop_front().or_else(|| self.journal.job());
+        let job = urgent.or_else(|| self.erasure()).or_else(|| self.forgetting())?;
         self.in_flight = Some(match &job {
             Job::Append(event) => InFlight::Append(*event),
             Job::Acked { up_to } => InFlight::Acked(*up_to),
             Job::Fetch { from } => InFlight::Fetch(*from),
             Job::Lookup { .. } => InFlight::Lookup,
             Job::EraseKey => InFlight::EraseKey,
-            Job::SaveKey(_) | Job::SaveSettings(_) | Job::ListPiece { .. } => InFlight::Expected,
+            Job::SaveKey(_) | Job::SaveSettings(_) | Job::ListPiece { .. } | Job::ImagePiece { .. } => {
+                InFlight::Expected
+            }
+            Job::CheckImage | Job::MarkSwap { .. } | Job::MarkGood | Job::ForgetImage => InFlight::Update,
         });
         Some(job)
     }
@@ -359,10 +374,16 @@ impl Board {
             (Some(InFlight::Fetch(_)), _) => self.journal.fetch_failed(),
             (Some(InFlight::Lookup), done) => self.looked(now, done == Done::Looked(true)),
             (Some(InFlight::EraseKey), done) => self.erased(now, &done),
+            (Some(InFlight::Update), done) => self.update_job_done(now, &done),
             (Some(InFlight::Expected), done) => self.answer_expected(now, done),
             (None, _) => {}
         }
         self.settle(now);
+    }
+
+    /// Nothing waits for the log or for the storage.
+    pub(crate) fn nothing_to_keep(&self) -> bool {
+        self.in_flight.is_none() && self.jobs.is_empty() && self.journal.job().is_none()
     }
 
     pub(crate) fn shape(&self) -> Shape {
@@ -419,6 +440,7 @@ impl Board {
 
     fn level(&mut self, now: u64, number: u8, sense: Sense) {
         let Some(line) = self.lines.get_mut(usize::from(number)) else { return };
+        self.heard |= 1_u16.checked_shl(number.into()).unwrap_or(0);
         let before = line.sense();
         if let Some(settled) = line.level(now, sense) {
             self.counts(now, number, before, settled);
@@ -484,6 +506,7 @@ impl Board {
         self.serve_panel(now);
         self.watch_exit(now);
         self.watch_link(now);
+        self.watch_trial(now);
         self.tell_status(now);
         self.tell_events(now);
         self.refresh(now);

@@ -1,5 +1,6 @@
 //! What the board asks of its storage, one job at a time, and what comes back.
 
+use endpoints::vendor::firmware::Unfit;
 use endpoints::vendor::whitelist::{ENTRY_LEN, Header};
 use endpoints::vendor::{BoardEvent, BoardSettings};
 use heapless::Vec;
@@ -46,6 +47,26 @@ pub enum Job {
         /// The number of the list in force, 0 if none: no older one is taken.
         newest: u32,
     },
+    /// A piece of a firmware image's file; at offset 0 a new file begins.
+    ImagePiece {
+        /// Where it belongs.
+        offset: u32,
+        /// The file's whole length.
+        total: u32,
+        /// The bytes.
+        data: Vec<u8, MAX_PIECE>,
+    },
+    /// All pieces are there: is it the image that its head says?
+    CheckImage,
+    /// Have the bootloader start this image next.
+    MarkSwap {
+        /// Its short name.
+        image: u64,
+    },
+    /// The version on trial stays.
+    MarkGood,
+    /// The image that is kept is not needed any more.
+    ForgetImage,
     /// Is this entry on the list in force?
     Lookup {
         /// The entry.
@@ -65,6 +86,13 @@ impl core::fmt::Debug for Job {
             Job::ListPiece { offset, total, data, .. } => {
                 write!(f, "ListPiece {{ {} bytes at {offset} of {total} }}", data.len())
             }
+            Job::ImagePiece { offset, total, data } => {
+                write!(f, "ImagePiece {{ {} bytes at {offset} of {total} }}", data.len())
+            }
+            Job::CheckImage => f.write_str("CheckImage"),
+            Job::MarkSwap { image } => write!(f, "MarkSwap {{ {image:016x} }}"),
+            Job::MarkGood => f.write_str("MarkGood"),
+            Job::ForgetImage => f.write_str("ForgetImage"),
             Job::Lookup { .. } => f.write_str("Lookup"),
         }
     }
@@ -95,6 +123,26 @@ pub enum Done {
     ListInForce(ListHead),
     /// The file is not acceptable; what was in force stays.
     ListRefused,
+    /// The image is kept up to here, more is wanted.
+    ImagePart {
+        /// Its short name.
+        image: u64,
+        /// Bytes of its file.
+        have: u32,
+    },
+    /// The image is whole, and is what its signed head says.
+    ImageWhole {
+        /// Its short name.
+        image: u64,
+        /// Its version.
+        firmware: [u8; 3],
+    },
+    /// The image is not taken, or not started.
+    Unfit(Unfit),
+    /// The bootloader is told.
+    Marked,
+    /// No image is kept any more.
+    ImageForgotten,
     /// Whether the entry is on the list.
     Looked(bool),
     /// The flash failed; nothing is known of what was asked.
@@ -106,6 +154,53 @@ pub enum Done {
 pub struct ListHead {
     /// Its header.
     pub header: Header,
+}
+
+/// What a start finds of updates.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct FoundUpdate {
+    /// The running version's security number.
+    pub security: u32,
+    /// The image that is kept.
+    pub slot: Slot,
+    /// What became of the last one.
+    pub start: Start,
+}
+
+/// An image beside the one that runs.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Slot {
+    /// There is no place for any.
+    Never,
+    /// There is none.
+    Empty,
+    /// It is not all there yet.
+    Part {
+        /// Its short name.
+        image: u64,
+        /// The transfer goes on at this byte of its file.
+        have: u32,
+    },
+    /// It was received whole and checked.
+    Whole {
+        /// Its short name.
+        image: u64,
+        /// Its version.
+        firmware: [u8; 3],
+    },
+}
+
+/// Why this version runs.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Start {
+    /// It ran before.
+    Usual,
+    /// The bootloader has put it in place of the one before; unless it is marked good the next start goes back.
+    Trial,
+    /// It was marked good, and nobody has been told yet.
+    Stayed,
+    /// It is back in place of this one, which did not stand its trial.
+    Returned([u8; 3]),
 }
 
 /// What a board knows again after a start.
@@ -131,6 +226,8 @@ pub struct Restored {
     pub settings: Option<BoardSettings>,
     /// The whitelist in force, if any.
     pub list: Option<ListHead>,
+    /// What is found of updates.
+    pub update: FoundUpdate,
     /// Differs at each start; seeds the secure channel's random numbers.
     pub seed: [u8; 16],
 }
@@ -148,6 +245,7 @@ impl core::fmt::Debug for Restored {
             .field("key_lost", &self.key_lost)
             .field("settings", &self.settings)
             .field("list", &self.list)
+            .field("update", &self.update)
             .finish_non_exhaustive()
     }
 }

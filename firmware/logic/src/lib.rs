@@ -18,11 +18,13 @@ mod lines;
 mod local;
 mod panel;
 pub mod storage;
+mod update;
 mod wiegand;
 
 pub use board::{Board, InputSetup, Outputs, Setup};
 pub use install::{BUTTON_HELD_US, INSTALL_WINDOW_US};
-pub use job::{Done, Job, ListHead, MAX_FETCH, MAX_PIECE, Restored};
+pub use job::{Done, FoundUpdate, Job, ListHead, MAX_FETCH, MAX_PIECE, Restored, Slot, Start};
 pub use lamps::{MAX_TEXT, Text};
-pub use storage::{Layout, LayoutError, Storage};
+pub use storage::{Layout, LayoutError, Marks, Storage, Updates};
+pub use update::{GOOD_AFTER_US, TRIAL_US};
 pub use wiegand::{Line, Read, Wiegand};

@@ -1,6 +1,8 @@
 //! The panel's side of the board: what each OSDP command does, and what is told at polls.
 
-use endpoints::vendor::{self, BoardSettings, EventsWriter, FromBoard, Info, Kind, ToBoard, What, whitelist};
+use endpoints::vendor::{
+    self, BoardSettings, EventsWriter, FromBoard, Info, Kind, ToBoard, What, firmware, whitelist,
+};
 use endpoints::{Command, Order, Outcome, Sense};
 use heapless::Vec;
 use osdp::{FileBlock, FileStatus, LineSettings, NakCode, Oui, OutputAction, OutputControl, PdEvent, Reply};
@@ -15,6 +17,7 @@ pub(crate) enum Expected {
     Key([u8; 16]),
     Settings(BoardSettings),
     Piece { next: u32 },
+    ImagePiece { next: u32, total: u32 },
 }
 
 /// What to answer, without borrowing the command.
@@ -28,6 +31,8 @@ pub(crate) enum Answer {
     Line(LineSettings),
     Mfg(Vec<u8, { vendor::MAX_BODY }>),
     File(i16),
+    /// The file is being looked at: ask again after so many milliseconds.
+    Wait(u16),
     /// When the storage is done.
     Later,
 }
@@ -126,6 +131,7 @@ impl Board {
             },
             C::Abort => {
                 self.local.received = 0;
+                self.update.abort();
                 Answer::Ack
             }
             C::Mfg(..)
@@ -180,6 +186,8 @@ impl Board {
                 let (epoch, as_of) = (self.journal.epoch(), self.journal.recorded());
                 own(&FromBoard::Status { epoch, as_of, status: self.endpoint.status() })
             }
+            ToBoard::Update => self.update_answer(None),
+            ToBoard::Install { image, even_if_open } => self.install(image, even_if_open),
         }
     }
 
@@ -240,8 +248,10 @@ impl Board {
 
     fn file(&mut self, block: &FileBlock<'_>) -> Answer {
         let longest = u32::try_from(whitelist::MAX_FILE).expect("a few kilobytes");
-        if block.kind != whitelist::FILE_TYPE {
-            return Answer::File(FileStatus::UNKNOWN_KIND);
+        match block.kind {
+            whitelist::FILE_TYPE => {}
+            firmware::FILE_TYPE => return self.image_block(block),
+            _ => return Answer::File(FileStatus::UNKNOWN_KIND),
         }
         if block.data.is_empty() {
             return Answer::File(FileStatus::OK);
@@ -267,10 +277,10 @@ impl Board {
     }
 
     /// Asks the storage; the panel is answered when it is done. One such request at a time.
-    fn later(&mut self, expected: Expected, job: Job) -> Answer {
+    pub(crate) fn later(&mut self, expected: Expected, job: Job) -> Answer {
         if self.expected != Expected::Nothing || self.jobs.push_back(job).is_err() {
             return match expected {
-                Expected::Piece { .. } => Answer::File(FileStatus::ABORTED),
+                Expected::Piece { .. } | Expected::ImagePiece { .. } => Answer::File(FileStatus::ABORTED),
                 Expected::Nothing | Expected::Key(_) | Expected::Settings(_) => Answer::Nak(NakCode::Record),
             };
         }
@@ -292,6 +302,7 @@ impl Board {
                 self.record(now, What::Configured { digest: settings.digest() });
                 Answer::Ack
             }
+            (Expected::ImagePiece { next, total }, done) => self.image_piece_done(now, next, total, done),
             (Expected::Piece { next }, Done::PieceTaken) => {
                 self.local.received = next;
                 Answer::File(FileStatus::OK)
@@ -347,12 +358,8 @@ impl Board {
             Answer::Local => self.local_status(),
             Answer::Line(settings) => Reply::LineSettings(*settings),
             Answer::Mfg(body) => Reply::Mfg(Oui(vendor::OUI), body),
-            Answer::File(status) => Reply::FileStatus(FileStatus {
-                control: 1,
-                delay_ms: 0,
-                status: *status,
-                max_message: u16::try_from(MAX_PIECE).expect("a few hundred") - 64,
-            }),
+            Answer::File(status) => Reply::FileStatus(file_status(*status, 0)),
+            Answer::Wait(delay_ms) => Reply::FileStatus(file_status(FileStatus::FINISHING, *delay_ms)),
         };
         if let Some(pd) = &mut self.pd {
             // An answer the panel no longer waits for is no answer.
@@ -423,8 +430,13 @@ impl Board {
 
 const _: () = assert!(MAX_READERS <= MAX_INPUTS);
 
+fn file_status(status: i16, delay_ms: u16) -> FileStatus {
+    let max_message = u16::try_from(MAX_PIECE).expect("a few hundred") - 64;
+    FileStatus { control: 1, delay_ms, status, max_message }
+}
+
 /// The body of a message to our own controller.
-fn own(message: &FromBoard<'_>) -> Answer {
+pub(crate) fn own(message: &FromBoard<'_>) -> Answer {
     let mut body = Vec::new();
     body.resize_default(vendor::MAX_BODY).expect("its capacity");
     let used = message.encode(&mut body).expect("MAX_BODY holds every message");

@@ -16,10 +16,11 @@ use endpoints::vendor::{Kind, Reset};
 use osdp::{Address, Baud};
 use serde_json::json;
 
-use crate::flash::{CAPACITY, FileFlash};
+use crate::flash::{FileFlash, STORE};
 use crate::pinmap::PinMap;
 use crate::script::{self, Command};
 use crate::serial::{self, Port, Writer};
+use crate::update;
 
 /// What the process is told.
 #[derive(Clone, Debug)]
@@ -42,12 +43,16 @@ pub struct Options {
     pub key: Option<[u8; 16]>,
     /// Whether a panel without secure channel may drive it while no key is set.
     pub allow_clear: bool,
+    /// The maker's public keys, at most two; without any it takes no firmware.
+    pub vendor_keys: Vec<[u8; 32]>,
     /// How many readers, if not as the pin map says.
     pub readers: Option<u8>,
 }
 
 /// How long the drive takes from limit to limit, µs.
 const LEAF_TRAVEL_US: u64 = 600_000;
+/// A version that does not come up is reset by its watchdog after this, µs.
+const WATCHDOG_US: u64 = 500_000;
 /// From beam to beam at a walk, µs.
 const STEP_US: u64 = 150_000;
 
@@ -90,8 +95,10 @@ pub fn run(options: &Options) -> anyhow::Result<()> {
         start: Instant::now(),
         board: None,
         flash: None,
+        firmware: update::FACTORY,
         generation: 0,
         shown: 0,
+        watchdog_at: None,
         link: Link::Down,
         connected: true,
         leaf_moves: true,
@@ -100,7 +107,7 @@ pub fn run(options: &Options) -> anyhow::Result<()> {
         levels: Vec::new(),
     };
     world.levels = vec![false; world.pins.inputs.len()];
-    world.power_on()?;
+    world.power_on(Reset::PowerOn)?;
     serial::announce(&format!("board {:?} address {}", options.kind, options.address.get()))?;
     world.live(&receiver)
 }
@@ -114,9 +121,13 @@ struct World {
     /// None without power.
     board: Option<Board>,
     flash: Option<FlashThread>,
+    /// The version that runs.
+    firmware: [u8; 3],
     /// Which power-on this is; what an earlier one's flash still says is not heard.
     generation: u32,
     shown: u16,
+    /// What runs does not come up: when it is reset.
+    watchdog_at: Option<u64>,
     link: Link,
     connected: bool,
     leaf_moves: bool,
@@ -141,7 +152,7 @@ impl World {
             let now = self.now();
             let board = self.board.as_ref().and_then(|b| b.deadline(now));
             let planned = self.planned.iter().map(|(at, ..)| *at).min();
-            let wait = match [board, planned].into_iter().flatten().min() {
+            let wait = match [board, planned, self.watchdog_at].into_iter().flatten().min() {
                 Some(at) => Duration::from_micros(at.saturating_sub(now)),
                 None => Duration::from_secs(3600),
             };
@@ -159,7 +170,16 @@ impl World {
             // Power that came has begun time anew.
             let now = self.now();
             self.do_what_was_planned(now);
+            if self.watchdog_at.is_some_and(|at| at <= now) {
+                self.power_on(Reset::Watchdog)?;
+            }
+            let now = self.now();
             self.follow(now);
+            if self.board.as_ref().is_some_and(|board| board.wants_restart(now)) {
+                self.power_cut(now);
+                self.power_on(Reset::Software)?;
+                self.follow(self.now());
+            }
         }
     }
 
@@ -245,7 +265,7 @@ impl World {
                 self.walk(now, inward);
             }
             Command::Leaf { moves } => self.leaf_moves = moves,
-            Command::Power { on: true } if self.board.is_none() => self.power_on()?,
+            Command::Power { on: true } if self.board.is_none() => self.power_on(Reset::PowerOn)?,
             Command::Power { on: false } => self.power_cut(now),
             Command::Power { on: true } => {}
             Command::Serial { connected } => self.connected = connected,
@@ -356,6 +376,7 @@ impl World {
             "ok": true,
             "t_us": now,
             "power": self.board.is_some(),
+            "firmware": self.firmware.map(|part| part.to_string()).join("."),
             "utc_us": self.board.as_ref().and_then(|b| b.utc(now)),
             "link": if self.link == Link::Up { "up" } else { "down" },
             "on": on,
@@ -371,8 +392,18 @@ impl World {
         self.watchers.retain(|watcher| (&**watcher).write_all(line.as_bytes()).is_ok());
     }
 
-    fn power_on(&mut self) -> anyhow::Result<()> {
+    fn power_on(&mut self, reset: Reset) -> anyhow::Result<()> {
         self.generation += 1;
+        let path = &self.options.flash;
+        let image = update::boot(path).with_context(|| format!("flash {}", path.display()))?;
+        self.firmware = image.firmware;
+        self.watchdog_at = (!image.comes_up).then(|| self.now() + WATCHDOG_US);
+        if self.generation > 1 {
+            self.say_version(&image);
+        }
+        if !image.comes_up {
+            return Ok(());
+        }
         let options = &self.options;
         let setup = Setup {
             kind: options.kind,
@@ -380,12 +411,12 @@ impl World {
             baud: options.baud,
             model: self.pins.model,
             serial: options.serial_number,
-            firmware: [0, 1, 0],
+            firmware: image.firmware,
             inputs: self.pins.inputs.iter().map(|(_, _, setup)| *setup).collect(),
             readers: options.readers.unwrap_or(self.pins.readers),
             display: true,
             allow_clear: options.allow_clear,
-            reset: Reset::PowerOn,
+            reset,
         };
         // A board counts time from its start.
         let before = self.now();
@@ -402,8 +433,20 @@ impl World {
         Ok(())
     }
 
+    fn say_version(&mut self, image: &update::Image) {
+        let version = image.firmware.map(|part| part.to_string()).join(".");
+        let now = self.now();
+        self.say(&json!({
+            "t_us": now,
+            "unix_us": unix_us(),
+            "firmware": version,
+            "comes_up": image.comes_up,
+        }));
+    }
+
     fn power_cut(&mut self, now: u64) {
         self.board = None;
+        self.watchdog_at = None;
         self.link = Link::Down;
         if let Some(flash) = self.flash.take() {
             drop(flash.jobs);
@@ -416,7 +459,9 @@ impl World {
     fn start_flash(&self) -> anyhow::Result<FlashThread> {
         let path = &self.options.flash;
         let flash = FileFlash::open(path).with_context(|| format!("flash {}", path.display()))?;
-        let layout = Layout::new::<FileFlash>(CAPACITY)?;
+        let fits = update::fits(self.options.kind, self.pins.model, self.pins.revision);
+        let updates = update::updates(fits, self.firmware, &self.options.vendor_keys)?;
+        let layout = Layout::new::<FileFlash>(STORE)?.with_updates::<FileFlash>(updates)?;
         let (jobs, asked) = mpsc::channel::<Job>();
         let (answers, generation, key) = (self.sender.clone(), self.generation, self.options.key);
         let entropy = std::fs::File::open("/dev/urandom").and_then(|mut file| {

@@ -2,6 +2,7 @@
 
 use std::fs::{File, OpenOptions};
 use std::io;
+use std::ops::Range;
 use std::os::unix::fs::FileExt;
 use std::path::Path;
 
@@ -9,9 +10,18 @@ use embedded_storage_async::nor_flash::{
     ErrorType, NorFlash, NorFlashError, NorFlashErrorKind, ReadNorFlash,
 };
 
+/// What the board keeps is at the beginning, bytes.
+pub const STORE: u32 = 68 * 1024;
+/// Behind it the place where an image is received: a page longer than the longest.
+pub const PLACE: Range<u32> = STORE..STORE + 66 * 1024;
+/// The bootloader's marks.
+pub const MARKS: Range<u32> = PLACE.end..PLACE.end + 2 * 1024;
+/// What runs.
+pub const ACTIVE: Range<u32> = MARKS.end..MARKS.end + 64 * 1024;
 /// Size of the flash, bytes.
-pub const CAPACITY: u32 = 68 * 1024;
-const PAGE: usize = 2048;
+pub const CAPACITY: u32 = ACTIVE.end;
+/// Size of a page, bytes.
+pub const PAGE: usize = 2048;
 const WORD: usize = 8;
 
 /// Why the flash refused.
@@ -53,6 +63,43 @@ impl FileFlash {
         }
         Ok(FileFlash(file))
     }
+
+    /// Reads at once.
+    ///
+    /// # Errors
+    /// When the file fails, or beyond its end.
+    pub fn read_now(&self, offset: u32, bytes: &mut [u8]) -> Result<(), FlashError> {
+        let at = inside(offset, bytes.len(), 1)?;
+        Ok(self.0.read_exact_at(bytes, at)?)
+    }
+
+    /// Erases at once.
+    ///
+    /// # Errors
+    /// When the file fails, or not at the bounds of pages.
+    pub fn erase_now(&self, from: u32, to: u32) -> Result<(), FlashError> {
+        let length = to.checked_sub(from).ok_or(FlashError::Address)? as usize;
+        let at = inside(from, length, PAGE)?;
+        Ok(self.0.write_all_at(&vec![0xFF; length], at)?)
+    }
+
+    /// Writes at once.
+    ///
+    /// # Errors
+    /// When the file fails, or not at the bounds of words, or over what is not erased.
+    pub fn write_now(&self, offset: u32, bytes: &[u8]) -> Result<(), FlashError> {
+        let at = inside(offset, bytes.len(), WORD)?;
+        let mut old = vec![0; bytes.len()];
+        self.0.read_exact_at(&mut old, at)?;
+        let twice = old.chunks(WORD).zip(bytes.chunks(WORD)).any(|(old, new)| {
+            let zeros = new.iter().all(|byte| *byte == 0);
+            !zeros && old.iter().any(|byte| *byte != 0xFF)
+        });
+        if twice {
+            return Err(FlashError::NotErased);
+        }
+        Ok(self.0.write_all_at(bytes, at)?)
+    }
 }
 
 fn inside(offset: u32, length: usize, unit: usize) -> Result<u64, FlashError> {
@@ -73,8 +120,7 @@ impl ReadNorFlash for FileFlash {
     const READ_SIZE: usize = 1;
 
     async fn read(&mut self, offset: u32, bytes: &mut [u8]) -> Result<(), FlashError> {
-        let at = inside(offset, bytes.len(), 1)?;
-        Ok(self.0.read_exact_at(bytes, at)?)
+        self.read_now(offset, bytes)
     }
 
     fn capacity(&self) -> usize {
@@ -87,22 +133,10 @@ impl NorFlash for FileFlash {
     const ERASE_SIZE: usize = PAGE;
 
     async fn erase(&mut self, from: u32, to: u32) -> Result<(), FlashError> {
-        let length = to.checked_sub(from).ok_or(FlashError::Address)? as usize;
-        let at = inside(from, length, PAGE)?;
-        Ok(self.0.write_all_at(&vec![0xFF; length], at)?)
+        self.erase_now(from, to)
     }
 
     async fn write(&mut self, offset: u32, bytes: &[u8]) -> Result<(), FlashError> {
-        let at = inside(offset, bytes.len(), WORD)?;
-        let mut old = vec![0; bytes.len()];
-        self.0.read_exact_at(&mut old, at)?;
-        let twice = old.chunks(WORD).zip(bytes.chunks(WORD)).any(|(old, new)| {
-            let zeros = new.iter().all(|byte| *byte == 0);
-            !zeros && old.iter().any(|byte| *byte != 0xFF)
-        });
-        if twice {
-            return Err(FlashError::NotErased);
-        }
-        Ok(self.0.write_all_at(bytes, at)?)
+        self.write_now(offset, bytes)
     }
 }

@@ -9,3 +9,4 @@ pub mod hub;
 pub mod pinmap;
 pub mod script;
 pub mod serial;
+pub mod update;

@@ -14,6 +14,8 @@ const GATE_LANE: &str = include_str!("../../../hardware/boards/gate-lane/pinmap.
 pub struct PinMap {
     /// Model number.
     pub model: u8,
+    /// Revision: boards whose pins moved have another.
+    pub revision: u8,
     /// Inputs in OSDP order: name, whether supervised, and how it is read.
     pub inputs: Vec<(String, bool, InputSetup)>,
     /// Names of the outputs in OSDP order.
@@ -68,8 +70,10 @@ impl PinMap {
             .and_then(Value::as_array)
             .context("no readers")?
             .len();
-        let model = u8::try_from(number(map.get("board").context("no [board]")?, "model")?)?;
-        Ok(PinMap { model, inputs, outputs, readers: u8::try_from(readers)? })
+        let board = map.get("board").context("no [board]")?;
+        let model = u8::try_from(number(board, "model")?)?;
+        let revision = u8::try_from(number(board, "revision")?)?;
+        Ok(PinMap { model, revision, inputs, outputs, readers: u8::try_from(readers)? })
     }
 }
 

@@ -15,7 +15,7 @@ const MAY_NAME: &[(&str, &[&str])] = &[
     ("board-sim", &["board-logic", "osdp", "endpoints"]),
     // The controller.
     ("domain", &[]),
-    ("uplink", &["domain"]),
+    ("uplink", &["domain", "endpoints"]),
     ("gateway", &["domain", "endpoints", "osdp", "supervisor", "uplink"]),
     // Vision reports sightings; it knows no rules.
     ("gallery", &[]),
@@ -24,7 +24,7 @@ const MAY_NAME: &[(&str, &[&str])] = &[
     // The access server: slices are siblings on top of the kit; the core slices offer typed commands.
     ("kit", &["uplink"]),
     ("people", &["kit", "domain", "uplink", "gallery"]),
-    ("doors", &["kit", "people", "domain", "uplink"]),
+    ("doors", &["kit", "people", "domain", "endpoints", "uplink"]),
     ("records", &["kit"]),
     ("webhooks", &["kit"]),
     ("roster", &["kit", "people", "doors", "domain"]),
@@ -49,7 +49,7 @@ const MAY_NAME: &[(&str, &[&str])] = &[
     // Tests and tools.
     ("emulator", &[]),
     ("building", &["emulator", "uplink"]),
-    ("xtask", &["building"]),
+    ("xtask", &["building", "endpoints"]),
     ("layers", &[]),
     ("end-to-end", &[]),
 ];

@@ -54,7 +54,7 @@ impl Controller {
             levels: levels.clone(),
             reader: Reader::open(&path).await.unwrap(),
             jobs: jobs.clone(),
-            have,
+            have: [have.clone(), have],
             outgoing,
             incoming,
         };

@@ -1,20 +1,22 @@
 //! Controllers, their buses and boards, vision processes: what links them, how well, what they hold and how old all of it
 //! is. What was said too long ago is not drawn as if it were so now.
 
+mod firmware;
 mod view;
 
 use std::collections::BTreeMap;
 
 use askama::Template;
-use axum::extract::{Path, Query, State};
+use axum::extract::{DefaultBodyLimit, Path, Query, State};
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::Response;
 use doors::policy::published_version;
-use kit::Routes;
 use kit::auth::{Operator, Role};
 use kit::pki::Holder;
 use kit::problem::Problem;
+use kit::{Routes, Who};
 use serde::Deserialize;
+use uplink::sync::firmware::FILE_MAX;
 pub(crate) use view::render;
 
 use super::VIEWER;
@@ -23,9 +25,21 @@ use crate::Console;
 use crate::page::{Page, html};
 use crate::view::{Scene, View};
 
+const ADMINISTRATOR: Who = Who::AtLeast(Role::Administrator);
+
 /// The routes of this folder.
 pub(super) fn routes() -> Routes<Console> {
-    Routes::default().get("/devices", VIEWER, all).get("/devices/{device}", VIEWER, one)
+    Routes::default()
+        .get("/devices", VIEWER, all)
+        .get("/devices/{device}", VIEWER, one)
+        .get("/devices/firmware", ADMINISTRATOR, firmware::show)
+        .post("/devices/firmware", ADMINISTRATOR, firmware::plan)
+        .put("/devices/firmware/image", ADMINISTRATOR, firmware::put_image)
+        .post("/devices/firmware/images/{image}/remove", ADMINISTRATOR, firmware::remove_image)
+        .post("/devices/firmware/keys", ADMINISTRATOR, firmware::add_key)
+        .post("/devices/firmware/keys/{key}/remove", ADMINISTRATOR, firmware::remove_key)
+        .post("/devices/firmware/plans/{plan}/stop", ADMINISTRATOR, firmware::stop)
+        .around(|routes| routes.layer(DefaultBodyLimit::max(FILE_MAX as usize + 1024)))
 }
 
 #[derive(Template)]

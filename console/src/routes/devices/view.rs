@@ -56,6 +56,9 @@ struct Board {
     state: &'static str,
     secure: Option<bool>,
     firmware: String,
+    /// How its update stands, and whether somebody should look at it.
+    update: String,
+    update_is_wrong: bool,
     /// Retries, replies that did not come, replies that were damaged.
     line: String,
     line_is_poor: bool,
@@ -105,6 +108,8 @@ fn device(page: &Page, scene: &Scene, name: &str, heard: Option<&Heard>, now: i6
         state: part.state,
         secure: (board.online && !stale).then_some(board.secure),
         firmware: board.firmware.clone().unwrap_or_default(),
+        update: board.update.as_ref().filter(|_| !stale).map(|it| update(page, it)).unwrap_or_default(),
+        update_is_wrong: !stale && board.update.as_ref().is_some_and(|it| went_wrong(it.stage)),
         line: if stale { String::new() } else { line(page, board) },
         line_is_poor: !stale && is_poor(board),
         reply: board
@@ -189,6 +194,28 @@ fn is_poor(board: &wire::Board) -> bool {
     })
 }
 
+fn update(page: &Page, update: &wire::Update) -> String {
+    use wire::UpdateStage as Stage;
+    let key = match update.stage {
+        Stage::Waiting => "board-update-waiting",
+        Stage::Sending => "board-update-sending",
+        Stage::Ready => "board-update-ready",
+        Stage::HeldUp => "board-update-held-up",
+        Stage::Starting => "board-update-starting",
+        Stage::Trial => "board-update-trial",
+        Stage::Done => "board-update-done",
+        Stage::Refused => "board-update-refused",
+        Stage::Stopped => "board-update-stopped",
+    };
+    let firmware = update.firmware.clone().unwrap_or_default();
+    let words = [("firmware", firmware.into()), ("sent", update.sent.to_string().into())];
+    page.language.say_with(key, &words).into_owned()
+}
+
+fn went_wrong(stage: wire::UpdateStage) -> bool {
+    matches!(stage, wire::UpdateStage::Refused | wire::UpdateStage::Stopped)
+}
+
 /// Until when a board opens by its list while it is alone. It stays true whether or not the board is heard.
 fn list(page: &Page, board: &wire::Board, now: i64) -> String {
     let Some(list) = board.list else { return page.say("board-no-list").into_owned() };
@@ -237,6 +264,7 @@ mod tests {
             retries: 0,
             line: Some(wire::Line { commands, timeouts, damaged, reply_us: 0 }),
             list: None,
+            update: None,
         }
     }
 

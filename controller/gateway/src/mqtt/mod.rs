@@ -88,8 +88,8 @@ pub struct Parts {
     pub reader: Reader,
     /// Takes acknowledgements.
     pub jobs: mpsc::Sender<Job>,
-    /// What the policy store holds.
-    pub have: watch::Receiver<Have>,
+    /// What the copies of policy and firmware hold.
+    pub have: [watch::Receiver<Have>; 2],
     /// What to tell the centre.
     pub outgoing: mpsc::Receiver<ToCentre>,
     /// Takes what the centre tells.
@@ -185,6 +185,7 @@ impl Link {
                 self.send_events().await;
             }
             let wake = self.wake();
+            let [policy, firmware] = &mut self.parts.have;
             tokio::select! {
                 news = happens.recv() => match news {
                     None => return,
@@ -195,7 +196,11 @@ impl Link {
                     Some(said) => self.tell(said),
                 },
                 changed = self.parts.levels.changed() => if changed.is_err() { return },
-                changed = self.parts.have.changed() => match changed {
+                changed = policy.changed() => match changed {
+                    Err(_) => return,
+                    Ok(()) => self.say_have(),
+                },
+                changed = firmware.changed() => match changed {
                     Err(_) => return,
                     Ok(()) => self.say_have(),
                 },
@@ -302,8 +307,10 @@ impl Link {
 
     fn say_have(&mut self) {
         if self.connected {
-            let have = self.parts.have.borrow_and_update().clone();
-            self.publish(Leaf::SyncHave, QoS::AtLeastOnce, wire::encode(&have));
+            let haves = self.parts.have.each_mut().map(|it| it.borrow_and_update().clone());
+            for have in haves {
+                self.publish(Leaf::SyncHave, QoS::AtLeastOnce, wire::encode(&have));
+            }
             self.have_due = Some(Instant::now() + HAVE);
         }
     }

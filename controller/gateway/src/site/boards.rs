@@ -19,6 +19,7 @@ use super::memory::BoardKept;
 use super::owed::{Matter, Owed};
 use super::plain::Plain;
 use super::point::Trouble;
+use super::updates::UpdateNow;
 use super::{BoardId, Now, RELEASE_LIFE, Released, Say, Site};
 use crate::bus::Counted;
 use crate::config::{Device, Kind};
@@ -60,6 +61,7 @@ pub(super) struct Board {
     /// Its leaf was on its way to the locked state, which no event tells the end of: asked again then.
     pub(super) moves_until: Option<u64>,
     pub(super) list: ListNow,
+    pub(super) update: UpdateNow,
     pub(super) owed: Owed,
     /// An operator's hold stands here, and the board has not said yet that it has it.
     pub(super) hold_in_doubt: bool,
@@ -105,6 +107,7 @@ impl Board {
             as_of: Mark::default(),
             moves_until: None,
             list: ListNow::default(),
+            update: UpdateNow::default(),
             owed: Owed::default(),
             hold_in_doubt: false,
         }
@@ -136,7 +139,10 @@ impl Board {
 
     pub(super) fn deadline(&self) -> Option<u64> {
         let plain = self.plain.as_ref().and_then(Plain::deadline);
-        [plain, self.list.deadline(), self.owed.deadline(), self.moves_until].into_iter().flatten().min()
+        [plain, self.list.deadline(), self.update.deadline(), self.owed.deadline(), self.moves_until]
+            .into_iter()
+            .flatten()
+            .min()
     }
 }
 
@@ -219,6 +225,7 @@ impl Site {
         it.as_of = Mark::default();
         it.moves_until = None;
         it.list.gone();
+        it.update.gone();
         it.owed.forget();
         self.board_event(now.utc.0, board, how);
         if let Some(point) = self.plan.door(board).and_then(|door| self.points.get_mut(&door)) {
@@ -255,6 +262,7 @@ impl Site {
             Ok(FromBoard::Status { epoch, as_of, status }) => {
                 self.stands(now, board, Mark { epoch, seq: as_of }, &status);
             }
+            Ok(FromBoard::Update(update)) => self.update_stands(now, board, &update),
             Err(error) => {
                 tracing::warn!(board = %self.plan.board(board).name, %error, "a message of a board cannot be read");
             }
@@ -290,6 +298,7 @@ impl Site {
         self.configure(now, board);
         self.restore_standing(now, board);
         self.has_list(now, board, info.whitelist);
+        self.look_at_update(now, board);
     }
 
     /// Its events up to this number are on the disk.
@@ -395,13 +404,19 @@ impl Site {
     }
 
     fn said(&mut self, now: Now, board: BoardId, token: u64) {
-        if !self.list_taken(board, token) && !self.owed_answered(now, board, token) {
+        if !self.list_taken(board, token)
+            && !self.image_taken(now, board, token)
+            && !self.owed_answered(now, board, token)
+        {
             self.plain_order_done(now, token);
         }
     }
 
     fn not_said(&mut self, now: Now, board: BoardId, token: u64, failure: Failure) {
-        if self.list_not_taken(now, board, token, failure) || self.owed_failed(now, board, token, failure) {
+        if self.list_not_taken(now, board, token, failure)
+            || self.image_not_taken(now, board, token, failure)
+            || self.owed_failed(now, board, token, failure)
+        {
             return;
         }
         if token != 0 {

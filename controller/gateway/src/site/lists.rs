@@ -144,7 +144,7 @@ impl Site {
         }
         let token = self.order_number();
         self.boards[board.0].list.work = Work::Sending { token, list: fresh };
-        let say = Say::File { kind: FILE_TYPE, data: Arc::clone(&made.file) };
+        let say = Say::File { kind: FILE_TYPE, data: Arc::clone(&made.file), from: 0 };
         self.say(board, say, token, RELEASE_LIFE);
     }
 

@@ -38,6 +38,7 @@ impl Site {
             retries: board.retries,
             line: board.line,
             list: board.list.told(),
+            update: board.update.live(),
         });
         // How old the newest picture is, only the vision process knows: a controller hears of those with somebody in them.
         let cameras = self.cameras.iter().map(|(name, up)| live::Camera {

@@ -12,6 +12,7 @@ use uplink::command::Settled;
 use super::boards::Mark;
 use super::commands::Given;
 use super::lists::ListKept;
+use super::updates::UpdateKept;
 use super::{Now, Site};
 
 /// Of a board: how far its log is taken, whether its fire contact was operated, which list it was given.
@@ -105,6 +106,16 @@ impl Site {
                     board.fire_fault = kept.fire_fault;
                     board.list.given = kept.list;
                 }
+            }
+            "update" => {
+                let kept: UpdateKept = serde_json::from_str(value).ok()?;
+                let known = self.plan.ids().find(|id| self.plan.board(*id).name == key);
+                if let Some(id) = known {
+                    self.boards[id.0].update.kept = Some(kept);
+                }
+            }
+            "stopped-plan" => {
+                self.stopped.insert(key.parse().ok()?);
             }
             "command" => {
                 let kept: CommandKept = serde_json::from_str(value).ok()?;

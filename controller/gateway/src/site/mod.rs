@@ -24,6 +24,7 @@ mod standing;
 #[cfg(test)]
 mod tests;
 mod trace;
+mod updates;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -38,6 +39,7 @@ use endpoints::vendor::ToBoard;
 use osdp::{LedControl, OutputControl};
 use uplink::event::{Body, Controller, ControllerChange};
 use uplink::reader_link::Sighting;
+use uplink::sync::firmware::Firmware;
 
 use crate::bus::Counted;
 use crate::outbox::{Entry, Kept, Write};
@@ -128,6 +130,12 @@ pub enum Input {
     PolicyRefused(u64),
     /// A board's list is made.
     ListMade(BoardId, List),
+    /// What boards are to run is in force.
+    Firmware(Arc<Firmware>),
+    /// It was refused; its version.
+    FirmwareRefused(u64),
+    /// A file is sent up to this byte.
+    FileAt(BoardId, u32),
     /// What was counted at a board since it was last told.
     Counted(BoardId, Counted),
     /// Nothing but time.
@@ -186,6 +194,8 @@ pub enum Say {
         kind: u8,
         /// Its bytes.
         data: Arc<[u8]>,
+        /// Where to begin: the board has what comes before.
+        from: u32,
     },
 }
 
@@ -194,6 +204,9 @@ pub struct Site {
     plan: Plan,
     key: CredentialKey,
     policy: Arc<Policy>,
+    firmware: Arc<Firmware>,
+    /// Plans of which a board did not take or did not keep its version: the others are left as they are.
+    stopped: BTreeSet<u64>,
     state: State,
     boards: Vec<Board>,
     points: BTreeMap<DoorId, Point>,
@@ -255,6 +268,8 @@ impl Site {
             plan,
             key,
             policy: policy.unwrap_or_else(|| Arc::new(no_policy())),
+            firmware: Arc::default(),
+            stopped: BTreeSet::new(),
             state: State::default(),
             boards,
             points,
@@ -297,6 +312,11 @@ impl Site {
             Input::Command(command) => self.commanded(now, command),
             Input::Policy(policy) => self.policy_changed(now, policy),
             Input::ListMade(board, list) => self.list_made(now, board, &list),
+            Input::Firmware(firmware) => self.firmware_changed(now, firmware),
+            Input::FirmwareRefused(version) => {
+                self.controller_event(now, ControllerChange::FirmwareRefused, Some(version), None);
+            }
+            Input::FileAt(board, offset) => self.file_at(now, board, offset),
             Input::Counted(board, counted) => self.boards[board.0].count(counted),
             Input::PolicyRefused(version) => {
                 self.controller_event(now, ControllerChange::PolicyRefused, Some(version), None);
@@ -328,6 +348,7 @@ impl Site {
         self.moved(now);
         self.owed_due(now);
         self.lists_due(now);
+        self.updates_due(now);
         self.record_due(now);
     }
 

@@ -104,6 +104,7 @@ impl Site {
     }
 
     fn reported(&mut self, now: Now, at: i64, board: BoardId, what: What) {
+        self.update_reported(now, board, &what);
         match what {
             What::Started(Reset::Watchdog) => self.board_event(at, board, BoardChange::WatchdogReset),
             What::Started(Reset::PowerOn | Reset::Software | Reset::Other) => {
@@ -132,10 +133,29 @@ impl Site {
             What::Configured { .. } => self.board_event(at, board, BoardChange::Configured),
             What::KeyChanged => self.board_event(at, board, BoardChange::KeyChanged),
             What::KeyReset => self.board_event(at, board, BoardChange::KeyReset),
+            What::UpdateReady { firmware } => {
+                self.firmware_event(at, board, BoardChange::FirmwareReady, firmware);
+            }
+            What::UpdateRefused { why } => {
+                self.board_event_with(at, board, BoardChange::FirmwareRefused, Some(why.number().into()));
+            }
+            What::UpdateTrial { firmware } => {
+                self.firmware_event(at, board, BoardChange::FirmwareTrial, firmware);
+            }
+            What::UpdateGood { firmware } => {
+                self.firmware_event(at, board, BoardChange::FirmwareGood, firmware);
+            }
+            What::UpdateReturned { firmware } => {
+                self.firmware_event(at, board, BoardChange::FirmwareReturned, firmware);
+            }
             What::Unknown(number) => {
                 self.board_event_with(at, board, BoardChange::UnknownEvent, Some(number.into()));
             }
         }
+    }
+
+    pub(super) fn firmware_event(&mut self, at: i64, board: BoardId, change: BoardChange, firmware: [u8; 3]) {
+        self.board_event_with(at, board, change, Some(event::firmware_number(firmware)));
     }
 
     /// The board decided by itself while no controller polled it.

@@ -15,6 +15,7 @@ mod record;
 mod renewal;
 mod reports;
 mod standing;
+mod updates;
 
 use std::time::Duration;
 

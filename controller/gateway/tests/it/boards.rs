@@ -52,6 +52,7 @@ impl Board {
             control: Some(control.clone()),
             key,
             allow_clear: false,
+            vendor_keys: vec![crate::firmware::maker_public()],
             readers: None,
         };
         thread::spawn(move || run(&options).expect("the board runs"));
@@ -84,6 +85,17 @@ impl Board {
         let mut answer = String::new();
         BufReader::new(&stream).read_line(&mut answer).expect("answered");
         serde_json::from_str(&answer).expect("an answer is JSON")
+    }
+
+    /// The version it runs.
+    pub(crate) fn version(&self) -> String {
+        self.ask("state")["firmware"].as_str().unwrap_or_default().to_owned()
+    }
+
+    /// The versions that were started, one after the other, since it was there.
+    pub(crate) fn started(&self) -> Vec<String> {
+        let said = self.said.lock().expect("nobody panics with it");
+        said.iter().filter_map(|line| line["firmware"].as_str().map(str::to_owned)).collect()
     }
 
     pub(crate) fn linked(&self) -> bool {

@@ -21,7 +21,7 @@ use domain::policy::{
 use domain::request::{BoardEntry, CredentialKind, Factors, Score};
 use domain::schedule::{Calendar, Days, Schedule, Span, Window};
 use domain::time::{Utc, Validity, Zone};
-use gateway::policy_store::{PolicyStore, Taken};
+use gateway::replica_store::{PolicyStore, Taken};
 use gateway::site::CredentialKey;
 use rcgen::{
     BasicConstraints, CertificateParams, DistinguishedName, DnType, ExtendedKeyUsagePurpose, IsCa, Issuer,

@@ -9,6 +9,7 @@ mod centre;
 mod doors;
 mod emulated;
 mod faults;
+mod firmware;
 mod instead;
 mod server;
 mod standing;

@@ -1,4 +1,4 @@
-//! Replicas: the controller's policy and vision's gallery, kept by version, sent as differences, applied whole or not at
+//! Replicas: the controller's policy and its boards' firmware, and vision's gallery, kept by version, sent as differences, applied whole or not at
 //! all.
 //!
 //! A device says what it [`Have`]s (at start, after each change, every 10 s). The server answers with the [`Chunk`]s
@@ -6,6 +6,7 @@
 //! content (`from` absent). The device gathers all parts, checks the [`Digest`], applies in one transaction and says
 //! again what it has. Rows travel and are stored as the text they were written in, so both ends hash the same bytes.
 
+pub mod firmware;
 pub mod gallery;
 pub mod policy;
 
@@ -18,13 +19,15 @@ use serde_json::value::RawValue;
 pub const CHUNK_ROOM: usize = 48 * 1024;
 
 /// Which replica.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Set {
     /// The rules of access, for a controller.
     Policy,
     /// Face templates, for a vision process.
     Gallery,
+    /// Images for boards, and which board is to run which, for a controller.
+    Firmware,
 }
 
 /// What a device holds.

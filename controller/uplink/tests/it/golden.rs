@@ -229,6 +229,7 @@ fn a_boards_line_and_list_are_said_where_they_are_known() {
         retries: 2,
         line: None,
         list: None,
+        update: None,
     };
     holds(
         &board,

@@ -68,6 +68,7 @@ pub fn start(map: &'static Map) -> ! {
             .collect(),
         status: (Output::new(map.status.0, !map.status.1), map.status.1),
         wiegand: chip.wiegand(map.wiegand),
+        restart: cortex_m::peripheral::SCB::sys_reset,
     };
     let line = HalfDuplex::new(transmitter, Output::new(map.driver_enable, false));
     run_above(|spawner| {
@@ -107,7 +108,7 @@ async fn transmit(line: HalfDuplex<Transmitter, Output>) {
 #[embassy_executor::task]
 async fn store() {
     match Flash::open() {
-        Some(flash) => run_storage(flash, entropy(), &EXCHANGE).await,
+        Some(flash) => run_storage(flash, None, entropy(), &EXCHANGE).await,
         None => {
             let _ =
                 writeln!(Console, "no flash: the host's file cannot be opened; the board stays off the bus");

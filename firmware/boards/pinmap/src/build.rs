@@ -41,12 +41,12 @@ fn write(
 ) -> Result<(), Box<dyn Error>> {
     let map = Pinmap::read(boards, kind)?;
     let part = map.targets.get(target).ok_or_else(|| format!("the pin map has no target {target}"))?;
-    std::fs::write(to, generate(&map, part)? + &model(&map, part)?)?;
+    std::fs::write(to, generate(&map, part)? + &model(&map, target, part)?)?;
     Ok(())
 }
 
 /// The constant `MODEL`: what does not depend on the chip.
-fn model(map: &Pinmap, target: &Target) -> Result<String, Box<dyn Error>> {
+fn model(map: &Pinmap, name: &str, target: &Target) -> Result<String, Box<dyn Error>> {
     let kind = match map.board.kind.as_str() {
         "door" => "Door",
         "gate-lane" => "GateLane",
@@ -55,7 +55,9 @@ fn model(map: &Pinmap, target: &Target) -> Result<String, Box<dyn Error>> {
     let Supervision { short_below, middle, open_from, .. } = map.supervision;
     let mut text = String::new();
     writeln!(text, "pub(crate) static MODEL: Model = Model {{")?;
-    writeln!(text, "    kind: Kind::{kind},\n    number: {},\n    inputs: &[", map.board.model)?;
+    let (number, revision) = (map.board.model, map.board.revision);
+    writeln!(text, "    kind: Kind::{kind},\n    number: {number},\n    revision: {revision},")?;
+    writeln!(text, "    target: \"{name}\",\n    inputs: &[")?;
     for (name, input) in map.inputs_in_order() {
         let (debounce, contact) = (u32::from(input.debounce_ms) * 1000, input.contact_name());
         writeln!(text, "        // {name}")?;

@@ -38,6 +38,8 @@ pub struct Board {
     pub name: String,
     /// Its model number in the OSDP identification.
     pub model: u8,
+    /// Its revision: boards whose pins moved have another, and take another's firmware no more.
+    pub revision: u8,
 }
 
 /// Resistors (Ω) and windows (per mille of the converter's reference) of supervised inputs.

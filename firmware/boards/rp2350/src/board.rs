@@ -22,7 +22,7 @@ use endpoints::vendor::Reset;
 use heapless::Vec;
 use static_cell::StaticCell;
 
-use crate::{Irqs, Sender, Store, Voltages, latch_wiegand};
+use crate::{Irqs, SPANS, Sender, Store, Voltages, latch_wiegand};
 
 /// The board is reset when its loops stood still for so long.
 const WATCHDOG: Duration = Duration::from_secs(8);
@@ -77,7 +77,7 @@ pub fn start<const READER_LINES: usize>(hardware: Hardware<READER_LINES>) -> ! {
     let setup = hardware.model.setup(hardware.switches, serial(), reset);
     let mut entropy = [0; 16];
     Trng::new(hardware.random, Irqs, trng::Config::default()).blocking_fill_bytes(&mut entropy);
-    let store = Store::of(Flash::new_blocking(hardware.flash));
+    let store = Store::of(Flash::new_blocking(hardware.flash), &SPANS);
     let (transmitter, receiver) = hardware.uart.split();
 
     // Wiegand above the logic, both below the devices.
@@ -94,6 +94,7 @@ pub fn start<const READER_LINES: usize>(hardware: Hardware<READER_LINES>) -> ! {
         outputs: hardware.outputs,
         status: hardware.status,
         wiegand,
+        restart: cortex_m::peripheral::SCB::sys_reset,
     };
     let above = ABOVE.start(interrupt::SWI_IRQ_1);
     above.spawn(board(BOARD.init_with(|| Board::new(setup)), parts).expect("spawned once"));
@@ -140,7 +141,7 @@ async fn transmit(line: HalfDuplex<Sender, Output<'static>>) {
 
 #[embassy_executor::task]
 async fn keep(store: Store, entropy: [u8; 16]) {
-    run_storage(store, entropy, &EXCHANGE).await
+    run_storage(store, None, entropy, &EXCHANGE).await
 }
 
 #[embassy_executor::task]

@@ -10,7 +10,7 @@ mod panic;
 mod voltages;
 mod wiegand;
 
-use board_tasks::Region;
+use board_tasks::{Region, Span};
 use embassy_rp::flash::{Blocking, Flash};
 use embassy_rp::peripherals::{FLASH, TRNG, UART0};
 use embassy_rp::{bind_interrupts, trng, uart};
@@ -37,4 +37,6 @@ pub const STORE_LENGTH: u32 = 80 * 1024;
 pub const STORE_START: u32 = FLASH_SIZE as u32 - STORE_LENGTH;
 
 /// The board's store in the flash.
-pub type Store = Region<Flash<'static, FLASH, Blocking, FLASH_SIZE>, STORE_START, STORE_LENGTH, 0>;
+pub type Store = Region<Flash<'static, FLASH, Blocking, FLASH_SIZE>>;
+/// All that the board has of the flash beside its program: there is no bootloader for this chip yet, and no place for images.
+pub const SPANS: [Span; 1] = [(STORE_START, STORE_LENGTH)];

@@ -2,6 +2,7 @@
 //! chip started. Never chooses a pin or a chip; the boards that name it do.
 #![no_std]
 
+pub mod g474;
 mod reset;
 mod safe;
 mod wiegand;

@@ -1,7 +1,7 @@
 //! A whole board on this chip: the logic in an interrupt, its storage below.
 #![expect(unsafe_code, reason = "an executor is run by its interrupt")]
 
-use board_logic::Board;
+use board_logic::{Board, Updates};
 use board_tasks::{
     Converter, Exchange, Line, MAX_LINES, Model, Parts, SampledLines, WiegandEdges, run_board, run_storage,
     run_transmitter, run_watchdog,
@@ -20,7 +20,7 @@ use embassy_time::Duration;
 use heapless::Vec;
 use static_cell::StaticCell;
 
-use crate::{Irqs, Store, Voltages};
+use crate::{Irqs, MARKS, PLACE, SPANS, Store, Voltages};
 
 /// The board is reset when its loops stood still for so long, µs.
 const WATCHDOG_US: u32 = 8_000_000;
@@ -65,7 +65,8 @@ pub fn start(hardware: Hardware) -> ! {
     let setup = hardware.model.setup(hardware.switches, serial(), stm32::cause());
     let mut entropy = [0; 16];
     Rng::new(hardware.random, Irqs).fill_bytes(&mut entropy);
-    let store = Store::of(Flash::new_blocking(hardware.flash));
+    let store = Store::of(Flash::new_blocking(hardware.flash), &SPANS);
+    let updates = hardware.model.updates(PLACE, MARKS);
     let (transmitter, receiver) = hardware.uart.split();
     let parts = Parts {
         lines: SampledLines::new(
@@ -77,6 +78,7 @@ pub fn start(hardware: Hardware) -> ! {
         outputs: hardware.outputs,
         status: hardware.status,
         wiegand: hardware.wiegand,
+        restart,
     };
     let mut watchdog = IndependentWatchdog::new(hardware.watchdog, WATCHDOG_US);
     watchdog.unleash();
@@ -87,7 +89,7 @@ pub fn start(hardware: Hardware) -> ! {
     above.spawn(board(BOARD.init_with(|| Board::new(setup)), parts).expect("spawned once"));
     above.spawn(transmit(transmitter).expect("spawned once"));
     BELOW.init(Executor::new()).run(|below| {
-        below.spawn(keep(store, entropy).expect("spawned once"));
+        below.spawn(keep(store, updates, entropy).expect("spawned once"));
         below.spawn(watch(watchdog).expect("spawned once"));
     })
 }
@@ -113,13 +115,19 @@ async fn transmit(line: BufferedUartTx<'static>) {
 }
 
 #[embassy_executor::task]
-async fn keep(store: Store, entropy: [u8; 16]) {
-    run_storage(store, entropy, &EXCHANGE).await
+async fn keep(store: Store, updates: Option<Updates>, entropy: [u8; 16]) {
+    run_storage(store, updates, entropy, &EXCHANGE).await
 }
 
 #[embassy_executor::task]
 async fn watch(mut watchdog: IndependentWatchdog<'static, IWDG>) {
     run_watchdog(|| watchdog.pet(), FED_EVERY, &EXCHANGE).await
+}
+
+/// Outputs go to their safe levels first, and to what the pins are without a program then.
+fn restart() -> ! {
+    stm32::drive_safe_outputs();
+    cortex_m::peripheral::SCB::sys_reset()
 }
 
 /// Of the chip's 96 bits a 32-bit number (FNV-1a): two of a site's boards are the same once in a million sites of ninety.

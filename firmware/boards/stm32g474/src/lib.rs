@@ -7,7 +7,9 @@ mod board;
 mod panic;
 mod voltages;
 
-use board_tasks::Region;
+use core::ops::Range;
+
+use board_tasks::{Region, Span};
 use embassy_stm32::bind_interrupts;
 use embassy_stm32::flash::{Blocking, Flash};
 use embassy_stm32::interrupt::typelevel::{EXTI4, EXTI9_5};
@@ -15,6 +17,7 @@ use embassy_stm32::peripherals::{RNG, USART1};
 use embassy_stm32::rcc::{self, Hse, HseMode, Pll, PllMul, PllPreDiv, PllRDiv, PllSource, Sysclk, mux};
 use embassy_stm32::time::Hertz;
 use embassy_stm32::{Config, rng, usart};
+use stm32::g474;
 
 pub use board::{Hardware, Lines, start};
 pub use stm32::{latch_wiegand, set_safe_outputs, switches};
@@ -30,15 +33,21 @@ bind_interrupts!(
     }
 );
 
-/// Where the store begins: the last 64 KiB of the second bank.
-pub const STORE_START: u32 = 448 * 1024;
-/// Size of the store, bytes.
-pub const STORE_LENGTH: u32 = 64 * 1024;
-/// Its last bytes lie before the others: it was smaller once.
-pub const STORE_BEFORE: u32 = 4 * 1024;
+/// The board's part of the flash: its store, then the place for an image and the bootloader's marks.
+pub const SPANS: [Span; 4] =
+    [span(g474::STORE), span(g474::STORE_BEFORE), span(g474::PLACE), span(g474::MARKS)];
+/// The place for an image, in that part.
+pub const PLACE: Range<u32> = STORE_LENGTH..STORE_LENGTH + SPANS[2].1;
+/// The bootloader's marks, in that part.
+pub const MARKS: Range<u32> = PLACE.end..PLACE.end + SPANS[3].1;
+const STORE_LENGTH: u32 = SPANS[0].1 + SPANS[1].1;
+
+const fn span(range: Range<u32>) -> Span {
+    (range.start, range.end - range.start)
+}
 
 /// The board's store in the chip's flash.
-pub type Store = Region<Flash<'static, Blocking>, STORE_START, STORE_LENGTH, STORE_BEFORE>;
+pub type Store = Region<Flash<'static, Blocking>>;
 
 /// The clocks: an 8 MHz crystal to 160 MHz, and the internal 48 MHz for the random numbers.
 pub fn clocks() -> Config {

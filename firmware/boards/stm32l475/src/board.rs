@@ -70,6 +70,7 @@ pub fn start(hardware: Hardware) -> ! {
         outputs: hardware.outputs,
         status: hardware.status,
         wiegand: hardware.wiegand,
+        restart: cortex_m::peripheral::SCB::sys_reset,
     };
 
     // Below every device, and the storage below the logic. (embassy's executor in thread mode sleeps by WFE, which QEMU does not.)
@@ -114,7 +115,7 @@ async fn transmit(line: BufferedUartTx<'static>) {
 #[embassy_executor::task]
 async fn keep() {
     match Flash::open() {
-        Some(flash) => run_storage(flash, entropy(), &EXCHANGE).await,
+        Some(flash) => run_storage(flash, None, entropy(), &EXCHANGE).await,
         None => {
             let _ =
                 writeln!(Console, "no flash: the host's file cannot be opened; the board stays off the bus");

@@ -14,7 +14,7 @@ mod wiegand;
 pub use half_duplex::HalfDuplex;
 pub use lines::{Converter, InterruptLines, Level, Line, Lines, MAX_LINES, SampledLines};
 pub use model::{BAUD, Model};
-pub use region::{Region, RegionError};
+pub use region::{Region, RegionError, Span};
 pub use run::{Exchange, Parts, run_board, run_transmitter, run_watchdog};
 pub use storage::run_storage;
 pub use wiegand::{WiegandEdge, WiegandEdges};

@@ -1,24 +1,30 @@
-//! The part of a chip's own flash that is the board's store.
+//! The parts of a chip's own flash that are the board's: its store, and where it can be updated the place for an image.
 
 use embedded_storage::nor_flash as blocking;
 use embedded_storage_async::nor_flash::{ErrorType, NorFlash, ReadNorFlash};
 
-/// `LENGTH` bytes of a flash from `START` on, then the `BEFORE` bytes before `START`, all on page boundaries: a store at its flash's end
-/// grows downwards, and what boards have in it stays where it is. The chip's flash is driven by waiting: a page takes about 25 ms,
-/// during which interrupts run (the store is not in the bank or the sector the program runs from) and tasks do not.
-pub struct Region<F, const START: u32, const LENGTH: u32, const BEFORE: u32>(F);
+/// A piece of a flash: where it begins, and how long it is, bytes, on page boundaries.
+pub type Span = (u32, u32);
 
-impl<F, const START: u32, const LENGTH: u32, const BEFORE: u32> Region<F, START, LENGTH, BEFORE> {
-    /// The region of `flash`.
-    pub const fn of(flash: F) -> Self {
-        Self(flash)
+/// Pieces of a flash, laid end to end: a store at its flash's end grows downwards, and what boards have in it stays where it is. The
+/// chip's flash is driven by waiting: a page takes about 25 ms, during which tasks do not run, and interrupts do where the page is not in
+/// the bank or the sector that the program runs from.
+pub struct Region<F> {
+    flash: F,
+    spans: &'static [Span],
+}
+
+impl<F> Region<F> {
+    /// These pieces of `flash`.
+    pub const fn of(flash: F, spans: &'static [Span]) -> Self {
+        Self { flash, spans }
     }
 }
 
 /// Why the region refused.
 #[derive(Debug)]
 pub enum RegionError<E> {
-    /// Beyond the region's end.
+    /// Beyond the end of a piece.
     OutOfBounds,
     /// The flash itself refused.
     Flash(E),
@@ -33,53 +39,49 @@ impl<E: blocking::NorFlashError> blocking::NorFlashError for RegionError<E> {
     }
 }
 
-impl<F: blocking::ErrorType, const START: u32, const LENGTH: u32, const BEFORE: u32> ErrorType
-    for Region<F, START, LENGTH, BEFORE>
-{
+impl<F: blocking::ErrorType> ErrorType for Region<F> {
     type Error = RegionError<F::Error>;
 }
 
-impl<F: blocking::ReadNorFlash, const START: u32, const LENGTH: u32, const BEFORE: u32> ReadNorFlash
-    for Region<F, START, LENGTH, BEFORE>
-{
+impl<F: blocking::ReadNorFlash> ReadNorFlash for Region<F> {
     const READ_SIZE: usize = F::READ_SIZE;
 
     async fn read(&mut self, offset: u32, bytes: &mut [u8]) -> Result<(), Self::Error> {
-        let at = place::<F::Error, START, LENGTH, BEFORE>(offset, bytes.len())?;
-        self.0.read(at, bytes).map_err(RegionError::Flash)
+        let at = place(self.spans, offset, bytes.len())?;
+        self.flash.read(at, bytes).map_err(RegionError::Flash)
     }
 
     fn capacity(&self) -> usize {
-        (LENGTH + BEFORE) as usize
+        self.spans.iter().map(|(_, length)| *length as usize).sum()
     }
 }
 
-impl<F: blocking::NorFlash, const START: u32, const LENGTH: u32, const BEFORE: u32> NorFlash
-    for Region<F, START, LENGTH, BEFORE>
-{
+impl<F: blocking::NorFlash> NorFlash for Region<F> {
     const WRITE_SIZE: usize = F::WRITE_SIZE;
     const ERASE_SIZE: usize = F::ERASE_SIZE;
 
     async fn erase(&mut self, from: u32, to: u32) -> Result<(), Self::Error> {
         let length = to.checked_sub(from).ok_or(RegionError::OutOfBounds)?;
-        let at = place::<F::Error, START, LENGTH, BEFORE>(from, length as usize)?;
-        self.0.erase(at, at + length).map_err(RegionError::Flash)
+        let at = place(self.spans, from, length as usize)?;
+        self.flash.erase(at, at + length).map_err(RegionError::Flash)
     }
 
     async fn write(&mut self, offset: u32, bytes: &[u8]) -> Result<(), Self::Error> {
-        let at = place::<F::Error, START, LENGTH, BEFORE>(offset, bytes.len())?;
-        self.0.write(at, bytes).map_err(RegionError::Flash)
+        let at = place(self.spans, offset, bytes.len())?;
+        self.flash.write(at, bytes).map_err(RegionError::Flash)
     }
 }
 
-fn place<E, const START: u32, const LENGTH: u32, const BEFORE: u32>(
-    offset: u32,
-    length: usize,
-) -> Result<u32, RegionError<E>> {
-    let (start, offset, most) = match offset.checked_sub(LENGTH) {
-        None => (START, offset, LENGTH),
-        Some(offset) => (START - BEFORE, offset, BEFORE),
-    };
-    let end = (offset as usize).checked_add(length).filter(|end| *end <= most as usize);
-    end.map(|_| start + offset).ok_or(RegionError::OutOfBounds)
+fn place<E>(spans: &[Span], offset: u32, length: usize) -> Result<u32, RegionError<E>> {
+    let mut offset = offset;
+    for (start, of) in spans {
+        match offset.checked_sub(*of) {
+            None => {
+                let end = (offset as usize).checked_add(length).filter(|end| *end <= *of as usize);
+                return end.map(|_| start + offset).ok_or(RegionError::OutOfBounds);
+            }
+            Some(beyond) => offset = beyond,
+        }
+    }
+    Err(RegionError::OutOfBounds)
 }

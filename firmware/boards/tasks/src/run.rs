@@ -63,6 +63,8 @@ pub struct Parts<L, R, O: 'static> {
     pub status: (O, bool),
     /// Its Wiegand readers.
     pub wiegand: &'static WiegandEdges,
+    /// Starts the chip anew: outputs go to what they are without a program.
+    pub restart: fn() -> !,
 }
 
 /// Runs the board for ever. The board is some kilobytes: it lives in a static. It never waits for the storage or for the bus to take a frame.
@@ -81,6 +83,9 @@ pub async fn run_board<L: Lines, R: Read, O: OutputPin>(
             board.handle_timeout(now);
         }
         shown.show(board, &mut parts);
+        if board.wants_restart(now) {
+            (parts.restart)();
+        }
         while let Some(frame) = board.poll_transmit(now) {
             // A peripheral has one reply under way; should the line be stuck, the panel asks again.
             if let Ok(frame) = Vec::from_slice(frame) {

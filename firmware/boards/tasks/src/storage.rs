@@ -2,7 +2,7 @@
 
 use core::future::pending;
 
-use board_logic::{Layout, Storage};
+use board_logic::{Layout, Storage, Updates};
 use embedded_storage_async::nor_flash::NorFlash;
 
 use crate::run::Exchange;
@@ -12,9 +12,19 @@ use crate::run::Exchange;
 ///
 /// # Panics
 /// If the flash is of a size the logic cannot use: the board was built wrongly.
-pub async fn run_storage<F: NorFlash>(flash: F, entropy: [u8; 16], exchange: &'static Exchange) -> ! {
-    let capacity = u32::try_from(flash.capacity()).expect("less than 4 GiB");
-    let layout = Layout::new::<F>(capacity).expect("a store that holds the log");
+pub async fn run_storage<F: NorFlash>(
+    flash: F,
+    updates: Option<Updates>,
+    entropy: [u8; 16],
+    exchange: &'static Exchange,
+) -> ! {
+    let whole = u32::try_from(flash.capacity()).expect("less than 4 GiB");
+    // What is for updates lies behind the store.
+    let store = updates.as_ref().map_or(whole, |updates| updates.place.start.min(updates.marks.start));
+    let mut layout = Layout::new::<F>(store).expect("a store that holds the log");
+    if let Some(updates) = updates {
+        layout = layout.with_updates::<F>(updates).expect("a place for an image and the bootloader's marks");
+    }
     let (mut storage, restored) = match Storage::open(flash, layout, entropy).await {
         Ok(opened) => opened,
         Err(_) => pending().await,

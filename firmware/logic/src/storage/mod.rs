@@ -1,17 +1,20 @@
-//! What a board keeps in flash, over any NOR flash that may be written once between erases: event log, whitelist, key, settings, marks.
+//! What a board keeps in flash, over any NOR flash that may be written once between erases: event log, whitelist, key, settings, marks, an
+//! update.
 //!
 //! Power may fail before, within or after any operation: what was reported done is there after the next start, what was not is there
 //! whole or not at all.
 //!
 //! ```text
-//! | state: 3 pages, a map | list A | list B | log: the rest, a ring of pages | key: 2 pages |
+//! | state: 3 pages, a map | list A | list B | log: the rest, a ring of pages | key: 2 pages |   an update's place and marks
 //! ```
 
 mod key;
 mod list;
 mod log;
 mod mend;
+mod part;
 mod state;
+mod update;
 
 use core::ops::Range;
 
@@ -24,6 +27,10 @@ use sha2::{Digest, Sha256};
 
 use crate::job::{Done, Job, Restored};
 use list::Lists;
+use update::Incoming;
+
+pub use part::Marks;
+pub use update::{MAX_KEYS, NOTED_EVERY, Updates};
 
 type LogCache = Cache<CalculatedPageStates, Uncached, Uncached, ()>;
 
@@ -36,6 +43,8 @@ pub struct Layout {
     /// Behind the others: boards had these before they had the key here.
     keys: [Range<u32>; 2],
     page: u32,
+    /// Behind all that.
+    update: Option<Updates>,
 }
 
 /// A flash that is too small.
@@ -74,11 +83,20 @@ impl Layout {
             (pages.saturating_sub(2) + number) * page..(pages.saturating_sub(1) + number) * page
         };
         let log = second.end..key(0).start;
-        let layout = Layout { state, lists: [first, second], log, keys: [key(0), key(1)], page };
+        let layout =
+            Layout { state, lists: [first, second], log, keys: [key(0), key(1)], page, update: None };
         if layout.log.end <= layout.log.start || layout.min_events::<F>() < MIN_EVENTS {
             return Err(LayoutError::TooSmall);
         }
         Ok(layout)
+    }
+
+    /// The same, and behind it, or in another part of the flash, room for an update.
+    pub fn with_updates<F: NorFlash>(self, updates: Updates) -> Result<Layout, LayoutError> {
+        if !updates.is_sound::<F>(self.page, self.keys[1].end) {
+            return Err(LayoutError::Unsuitable);
+        }
+        Ok(Layout { update: Some(updates), ..self })
     }
 
     /// How many of the longest events the log holds while one of its pages is erased.
@@ -101,6 +119,7 @@ pub struct Storage<F: NorFlash> {
     layout: Layout,
     oldest: u32,
     lists: Lists,
+    incoming: Incoming,
 }
 
 impl<F: NorFlash> Storage<F> {
@@ -111,7 +130,8 @@ impl<F: NorFlash> Storage<F> {
         let cache = Cache::new(CalculatedPageStates::new(layout.pages_of_log()), Uncached, Uncached);
         let config = QueueConfig::new(layout.log.clone());
         let log = QueueStorage::new(flash, config, cache);
-        let mut storage = Storage { log, layout, oldest: 0, lists: Lists::default() };
+        let mut storage =
+            Storage { log, layout, oldest: 0, lists: Lists::default(), incoming: Incoming::default() };
         for range in [storage.layout.state.clone(), storage.layout.log.clone()] {
             if mend::mend(storage.log.flash(), &range, storage.layout.page).await.is_none() {
                 return Err(storage.log.destroy().0);
@@ -156,6 +176,13 @@ impl<F: NorFlash> Storage<F> {
                     Some(()) => Done::PieceTaken,
                 }
             }
+            Job::ImagePiece { offset, total, data } => {
+                self.image_piece(offset, total, &data).await.unwrap_or(Done::Failed)
+            }
+            Job::CheckImage => self.check_image().await.unwrap_or(Done::Failed),
+            Job::MarkSwap { image } => self.mark_swap(image).await.unwrap_or(Done::Failed),
+            Job::MarkGood => self.mark_good().await.unwrap_or(Done::Failed),
+            Job::ForgetImage => self.forget_image().await.map_or(Done::Failed, |()| Done::ImageForgotten),
             Job::Lookup { entry } => self.list_has(&entry).await.map_or(Done::Failed, Done::Looked),
         }
     }
@@ -204,8 +231,22 @@ impl<F: NorFlash> Storage<F> {
             key::Found::Unreadable => (None, true),
         };
         let list = self.find_list(settings.map(|s: BoardSettings| s.whitelist_key)).await?;
+        let update = self.find_update().await?;
         let boot = u16::try_from(boot).unwrap_or(u16::MAX);
-        Some(Restored { boot, epoch, oldest, newest, acked, lost, key, key_lost, settings, list, seed })
+        Some(Restored {
+            boot,
+            epoch,
+            oldest,
+            newest,
+            acked,
+            lost,
+            key,
+            key_lost,
+            settings,
+            list,
+            update,
+            seed,
+        })
     }
 
     /// A seed that differs at each start, and the pool for the next one, written before this one is used.

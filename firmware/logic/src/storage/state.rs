@@ -14,9 +14,11 @@ pub(super) const KEY: u8 = 4;
 pub(super) const SETTINGS: u8 = 5;
 pub(super) const LIST: u8 = 6;
 pub(super) const POOL: u8 = 7;
+pub(super) const IMAGE_HEAD: u8 = 8;
+pub(super) const IMAGE_AT: u8 = 9;
 
 /// Room for the longest value and its key.
-const BUFFER: usize = 128;
+const BUFFER: usize = 192;
 
 impl<F: NorFlash> Storage<F> {
     /// Keeps a value. None if the flash failed.

@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 use std::num::NonZeroU8;
 
-use board_logic::{Board, InputSetup, Layout, Read, Setup, Storage};
+use board_logic::{Board, InputSetup, Layout, Read, Setup, Storage, Updates};
 use ed25519_dalek::{Signer, SigningKey};
 use endpoints::supervision::{Contact, Windows};
 use endpoints::vendor::whitelist::{FILE_TYPE, HEADER_LEN, Header, signed_message};
@@ -126,7 +126,9 @@ pub(crate) struct Bench {
     pub(crate) board: Board,
     storage: Option<Storage<Flash>>,
     pub(crate) flash: Flash,
-    setup: Setup,
+    pub(crate) setup: Setup,
+    /// Where updates go, if they do.
+    pub(crate) updates: Option<Updates>,
     panel: Cp<1, 8>,
     wire: Wire,
     pub(crate) now: u64,
@@ -164,6 +166,7 @@ impl Bench {
             storage: None,
             flash,
             setup,
+            updates: None,
             panel: Cp::new(BusConfig::new(Baud::new(115_200).unwrap()), Nonces::new([3; 16])),
             wire: Wire::Cut,
             now: 0,
@@ -184,7 +187,10 @@ impl Bench {
     pub(crate) fn start(&mut self) {
         self.starts += 1;
         self.board = Board::new(self.setup.clone());
-        let layout = Layout::new::<Flash>(CAPACITY as u32).unwrap();
+        let mut layout = Layout::new::<Flash>(CAPACITY as u32).unwrap();
+        if let Some(updates) = self.updates.clone() {
+            layout = layout.with_updates::<Flash>(updates).unwrap();
+        }
         let opened = block_on(Storage::open(self.flash.clone(), layout, [self.starts; 16]));
         let Ok((storage, restored)) = opened else { panic!("the flash opens") };
         self.storage = Some(storage);
@@ -378,11 +384,24 @@ impl Bench {
 
     /// Transfers a whitelist; says whether the board took it.
     pub(crate) fn transfer(&mut self, file: &[u8]) -> bool {
+        self.transfer_file(FILE_TYPE, file, 0, u32::MAX)
+    }
+
+    /// Transfers a file from a byte on, and stops before another; says whether the board took it.
+    pub(crate) fn transfer_file(&mut self, kind: u8, file: &[u8], from: u32, stop: u32) -> bool {
         self.tokens += 1;
         let token = Token(self.tokens);
-        self.panel.send_file(address(), FILE_TYPE, file.len() as u32, token).unwrap();
+        self.panel.resume_file(address(), kind, file.len() as u32, from, token).unwrap();
         for _ in 0..60_000 {
             self.wait(1_000);
+            if self
+                .told
+                .iter()
+                .any(|e| matches!(e.kind, EventKind::FileWanted { offset, .. } if offset >= stop))
+            {
+                self.told.clear();
+                return false;
+            }
             while let Some(event) = self.told.pop_front() {
                 match event.kind {
                     EventKind::FileWanted { offset, len, .. } => {

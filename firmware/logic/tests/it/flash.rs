@@ -22,6 +22,8 @@ pub(crate) enum Cut {
     Before,
     /// In its middle: some words done, one torn.
     Within,
+    /// In its middle, and of an erase everything is done but the first word.
+    AllButTheFirst,
     /// After all of it happened, before anybody was told.
     After,
 }
@@ -166,6 +168,7 @@ impl NorFlash for Flash {
                         }
                     }
                 }
+                Some(Cut::AllButTheFirst) => cells.bytes[page + WORD..page + PAGE].fill(0xFF),
                 Some(Cut::After) | None => cells.bytes[page..page + PAGE].fill(0xFF),
             }
             cells.finish(cut)?;
@@ -187,7 +190,7 @@ impl NorFlash for Flash {
             }
             match cut {
                 Some(Cut::Before) => {}
-                Some(Cut::Within) => {
+                Some(Cut::Within | Cut::AllButTheFirst) => {
                     for (i, byte) in word.iter().enumerate() {
                         let noise = cells.random();
                         cells.bytes[at + i] &= byte | noise;

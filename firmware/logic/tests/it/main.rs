@@ -12,3 +12,5 @@ mod local;
 mod power;
 mod site;
 mod status;
+mod swap;
+mod update;

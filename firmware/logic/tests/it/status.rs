@@ -13,7 +13,13 @@ fn status(bench: &mut Bench) -> (u32, Status) {
         let EventKind::Mfg { data, token: Some(_), .. } = kind else { return None };
         match FromBoard::decode(&data[..]) {
             Ok(FromBoard::Status { as_of, status, .. }) => Some((as_of, status)),
-            Ok(FromBoard::Info(_) | FromBoard::Events { .. } | FromBoard::Outcome { .. }) | Err(_) => None,
+            Ok(
+                FromBoard::Info(_)
+                | FromBoard::Events { .. }
+                | FromBoard::Outcome { .. }
+                | FromBoard::Update(_),
+            )
+            | Err(_) => None,
         }
     });
     found.unwrap_or_else(|| panic!("a status among {answers:?}"))

@@ -41,6 +41,9 @@ struct Arguments {
     /// Let a panel without secure channel drive it while no key is set.
     #[arg(long)]
     allow_clear: bool,
+    /// The maker's public key for firmware, 64 hex digits; twice for two. Without any the board takes none.
+    #[arg(long)]
+    vendor_key: Vec<String>,
     /// How many readers, 1 or 2; by default as its pin map says.
     #[arg(long, value_parser = clap::value_parser!(u8).range(1..=2))]
     readers: Option<u8>,
@@ -67,7 +70,12 @@ fn main() -> anyhow::Result<()> {
         }
         None => None,
     };
+    let vendor_key = |text: &String| {
+        let bytes = script::hex(text).context("--vendor-key: not hex")?;
+        bytes.try_into().ok().context("--vendor-key: not 32 bytes")
+    };
     run(&Options {
+        vendor_keys: arguments.vendor_key.iter().map(vendor_key).collect::<anyhow::Result<_>>()?,
         kind: match arguments.board {
             BoardName::Door => Kind::Door,
             BoardName::GateLane => Kind::GateLane,

@@ -4,6 +4,8 @@ use super::wire::{BadBody, NoRoom, Reader, Writer};
 use crate::common::{Condition, Order, Outcome, Refusal};
 use crate::door::{Cause, MainsLoss, Relock};
 use crate::gate_lane::Direction;
+use crate::vendor::firmware::Unfit;
+use crate::vendor::update::HoldUp;
 
 /// Both ways between an enum without data and its number.
 macro_rules! numbers {
@@ -60,6 +62,25 @@ numbers!(from_refusal, to_refusal, Refusal, "refusal", {
     Refusal::WrongKind => 3,
     Refusal::NoTime => 4,
     Refusal::TooMany => 5,
+});
+
+numbers!(from_unfit, to_unfit, Unfit, "unfit", {
+    Unfit::Form => 1,
+    Unfit::Signature => 2,
+    Unfit::OtherBoard => 3,
+    Unfit::TooOld => 4,
+    Unfit::Same => 5,
+    Unfit::Digest => 6,
+    Unfit::NoRoom => 7,
+    Unfit::Busy => 8,
+    Unfit::Flash => 9,
+});
+
+numbers!(from_hold_up, to_hold_up, HoldUp, "hold-up", {
+    HoldUp::NoImage => 1,
+    HoldUp::LifeSafety => 2,
+    HoldUp::Released => 3,
+    HoldUp::Open => 4,
 });
 
 /// Two bytes: what, and which refusal (0 if none).

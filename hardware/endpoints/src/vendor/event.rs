@@ -1,6 +1,7 @@
 //! Board events: numbered without gaps, each with when and what.
 
 use super::codes;
+use super::firmware::Unfit;
 use super::wire::{BadBody, NoRoom, Reader, Writer};
 use crate::common::Condition;
 use crate::{door, gate_lane};
@@ -72,6 +73,31 @@ pub enum What {
     KeyChanged,
     /// Somebody at the board held its reset button: its key is erased once this is kept, and it waits for a new one.
     KeyReset,
+    /// An image was received whole, is rightly signed, and waits to be started.
+    UpdateReady {
+        /// Its version.
+        firmware: [u8; 3],
+    },
+    /// An image was sent and not taken.
+    UpdateRefused {
+        /// Why.
+        why: Unfit,
+    },
+    /// A version runs on trial.
+    UpdateTrial {
+        /// Which.
+        firmware: [u8; 3],
+    },
+    /// A version that was on trial stays.
+    UpdateGood {
+        /// Which.
+        firmware: [u8; 3],
+    },
+    /// A version did not stand its trial: the one before it runs again.
+    UpdateReturned {
+        /// Which did not.
+        firmware: [u8; 3],
+    },
     /// At the door.
     Door(door::Event),
     /// In the lane.
@@ -177,6 +203,11 @@ impl What {
             }
             What::KeyChanged => w.u8(11),
             What::KeyReset => w.u8(12),
+            What::UpdateReady { firmware: [major, minor, patch] } => w.bytes(&[13, major, minor, patch]),
+            What::UpdateRefused { why } => w.bytes(&[14, why.number()]),
+            What::UpdateTrial { firmware: [major, minor, patch] } => w.bytes(&[15, major, minor, patch]),
+            What::UpdateGood { firmware: [major, minor, patch] } => w.bytes(&[16, major, minor, patch]),
+            What::UpdateReturned { firmware: [major, minor, patch] } => w.bytes(&[17, major, minor, patch]),
             What::Door(event) => write_door(w, event),
             What::Lane(event) => write_lane(w, event),
             What::Unknown(kind) => w.u8(kind),
@@ -202,6 +233,15 @@ impl What {
             10 => What::Configured { digest: r.u64()? },
             11 => What::KeyChanged,
             12 => What::KeyReset,
+            13 => What::UpdateReady { firmware: r.array()? },
+            // A reason of a later version must not hold up the events behind it.
+            14 => match codes::to_unfit(r.u8()?) {
+                Ok(why) => What::UpdateRefused { why },
+                Err(_) => return Ok(What::Unknown(kind)),
+            },
+            15 => What::UpdateTrial { firmware: r.array()? },
+            16 => What::UpdateGood { firmware: r.array()? },
+            17 => What::UpdateReturned { firmware: r.array()? },
             32..=63 => return read_door(kind, r),
             64..=95 => return read_lane(kind, r),
             unknown => return Ok(What::Unknown(unknown)),

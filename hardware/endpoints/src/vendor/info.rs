@@ -38,12 +38,28 @@ pub struct Info {
     pub whitelist: u32,
 }
 
-impl Info {
-    pub(super) fn write(&self, w: &mut Writer<'_>) -> Result<(), NoRoom> {
-        w.u8(match self.kind {
+impl Kind {
+    /// Its number on the wire.
+    pub(super) const fn number(self) -> u8 {
+        match self {
             Kind::Door => 1,
             Kind::GateLane => 2,
-        })?;
+        }
+    }
+
+    /// The kind with this number.
+    pub(super) const fn of_number(number: u8) -> Option<Kind> {
+        match number {
+            1 => Some(Kind::Door),
+            2 => Some(Kind::GateLane),
+            _ => None,
+        }
+    }
+}
+
+impl Info {
+    pub(super) fn write(&self, w: &mut Writer<'_>) -> Result<(), NoRoom> {
+        w.u8(self.kind.number())?;
         w.bytes(&self.firmware)?;
         w.u32(self.epoch)?;
         w.u32(self.oldest)?;
@@ -58,11 +74,7 @@ impl Info {
 
     pub(super) fn read(r: &mut Reader<'_>) -> Result<Info, BadBody> {
         Ok(Info {
-            kind: match r.u8()? {
-                1 => Kind::Door,
-                2 => Kind::GateLane,
-                _ => return Err(BadBody::Range("kind of endpoint")),
-            },
+            kind: Kind::of_number(r.u8()?).ok_or(BadBody::Range("kind of endpoint"))?,
             firmware: r.array()?,
             epoch: r.u32()?,
             oldest: r.u32()?,

@@ -3,6 +3,7 @@
 use super::event::Events;
 use super::info::Info;
 use super::settings::BoardSettings;
+use super::update::Update;
 use super::wire::{BadBody, NoRoom, Reader, Writer};
 use super::{VERSION, codes, status};
 use crate::common::{Command, Order, Outcome, Source};
@@ -38,6 +39,16 @@ pub enum ToBoard {
     Configure(BoardSettings),
     /// How do things stand? Answered by [`FromBoard::Status`].
     Status,
+    /// How does your update stand? Answered by [`FromBoard::Update`].
+    Update,
+    /// Start anew with the image that you have. Answered by [`FromBoard::Update`]: it is [`super::Stage::Installing`] from then on, or
+    /// says what holds it up.
+    Install {
+        /// The image's short name.
+        image: u64,
+        /// Also while the leaf is open. Never while anything is released.
+        even_if_open: bool,
+    },
 }
 
 /// From a board to the controller (MFGREP).
@@ -68,6 +79,8 @@ pub enum FromBoard<'a> {
         /// How the endpoint stands.
         status: Status,
     },
+    /// Answer to [`ToBoard::Update`] and [`ToBoard::Install`].
+    Update(Update),
 }
 
 const HELLO: u8 = 0x01;
@@ -76,10 +89,13 @@ const SET_CLOCK: u8 = 0x03;
 const COMMAND: u8 = 0x04;
 const CONFIGURE: u8 = 0x05;
 const ASK_STATUS: u8 = 0x06;
+const ASK_UPDATE: u8 = 0x07;
+const INSTALL: u8 = 0x08;
 const INFO: u8 = 0x81;
 pub(super) const EVENTS: u8 = 0x82;
 const OUTCOME: u8 = 0x84;
 const STATUS: u8 = 0x86;
+const UPDATE: u8 = 0x87;
 
 impl ToBoard {
     /// Writes the body (what follows the OUI) and says its length.
@@ -108,6 +124,12 @@ impl ToBoard {
                 settings.write(&mut w)?;
             }
             ToBoard::Status => w.u8(ASK_STATUS)?,
+            ToBoard::Update => w.u8(ASK_UPDATE)?,
+            ToBoard::Install { image, even_if_open } => {
+                w.u8(INSTALL)?;
+                w.u64(*image)?;
+                w.u8(u8::from(*even_if_open))?;
+            }
         }
         Ok(w.used())
     }
@@ -128,6 +150,15 @@ impl ToBoard {
             }
             CONFIGURE => ToBoard::Configure(BoardSettings::read(&mut r)?),
             ASK_STATUS => ToBoard::Status,
+            ASK_UPDATE => ToBoard::Update,
+            INSTALL => ToBoard::Install {
+                image: r.u64()?,
+                even_if_open: match r.u8()? {
+                    0 => false,
+                    1 => true,
+                    _ => return Err(BadBody::Range("even_if_open")),
+                },
+            },
             unknown => return Err(BadBody::Kind(unknown)),
         };
         r.end()?;
@@ -161,6 +192,10 @@ impl<'a> FromBoard<'a> {
                 w.u32(*as_of)?;
                 status::write(&mut w, status)?;
             }
+            FromBoard::Update(update) => {
+                w.u8(UPDATE)?;
+                update.write(&mut w)?;
+            }
         }
         Ok(w.used())
     }
@@ -187,6 +222,11 @@ impl<'a> FromBoard<'a> {
             STATUS => {
                 let (epoch, as_of) = (r.u32()?, r.u32()?);
                 Ok(FromBoard::Status { epoch, as_of, status: status::read(&mut r)? })
+            }
+            UPDATE => {
+                let update = Update::read(&mut r)?;
+                r.end()?;
+                Ok(FromBoard::Update(update))
             }
             unknown => Err(BadBody::Kind(unknown)),
         }

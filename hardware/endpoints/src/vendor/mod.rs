@@ -1,4 +1,4 @@
-//! What our boards and our controller say to each other beyond OSDP: bodies of MFG (0x80), MFGREP (0x90) and a file for FILETRANSFER.
+//! What our boards and our controller say to each other beyond OSDP: bodies of MFG (0x80), MFGREP (0x90) and files for FILETRANSFER.
 //!
 //! A body begins after the three bytes of the OUI: `version (1) | kind | payload`, integers little-endian as in OSDP, at most
 //! [`MAX_BODY`] bytes. Numbers of kinds, conditions, causes and reasons are never reused and grow at the end; golden bytes in a test hold
@@ -13,10 +13,12 @@
 
 mod codes;
 mod event;
+pub mod firmware;
 mod info;
 mod message;
 mod settings;
 mod status;
+mod update;
 pub mod whitelist;
 mod wire;
 
@@ -24,6 +26,7 @@ pub use event::{BoardEvent, Events, EventsWriter, LocalRefusal, MAX_EVENT, Reset
 pub use info::{Info, Kind};
 pub use message::{FromBoard, ToBoard};
 pub use settings::{BoardSettings, KindSettings, OfflineRule};
+pub use update::{HoldUp, Stage, Update};
 pub use wire::{BadBody, NoRoom};
 
 /// The OUI in our MFG messages and device identification: locally administered (IEEE 802 bit 1 of the first byte), so that it

@@ -4,6 +4,7 @@ use core::num::NonZeroU8;
 
 use endpoints::door::{self, Cause, MainsLoss, Relock};
 use endpoints::gate_lane::{self, Direction};
+use endpoints::vendor::firmware::Unfit;
 use endpoints::vendor::whitelist::Header;
 use endpoints::vendor::{
     BadBody, BoardEvent, BoardSettings, Events, EventsWriter, FromBoard, Info, Kind, KindSettings,
@@ -210,6 +211,11 @@ fn golden_numbers_of_what_happens() {
         (What::Configured { digest: 1 }, "0a0100000000000000"),
         (What::KeyChanged, "0b"),
         (What::KeyReset, "0c"),
+        (What::UpdateReady { firmware: [1, 2, 3] }, "0d010203"),
+        (What::UpdateRefused { why: Unfit::OtherBoard }, "0e03"),
+        (What::UpdateTrial { firmware: [1, 2, 3] }, "0f010203"),
+        (What::UpdateGood { firmware: [1, 2, 3] }, "10010203"),
+        (What::UpdateReturned { firmware: [1, 2, 3] }, "11010203"),
         (What::Door(door::Event::Released { cause: Cause::Rex, id: 1 }), "20040100000000000000"),
         (What::Door(door::Event::Locked), "21"),
         (What::Door(door::Event::Opened { cause: Cause::Grant, id: 1 }), "22060100000000000000"),

@@ -7,6 +7,8 @@ use crate::control::{FILE_BLOCK_HEADER, FileBlock};
 use crate::status::FileStatus;
 use crate::time::Micros;
 
+/// Blocks take one part of so many of the bus's time at most: its other devices are polled meanwhile.
+pub(super) const SHARE: Micros = 8;
 /// Largest block in bytes.
 pub(super) const MAX_BLOCK: usize = 240;
 
@@ -19,6 +21,8 @@ pub(super) struct Transfer {
     limit: usize,
     block: Vec<u8, MAX_BLOCK>,
     stage: Stage,
+    /// Not before this again: the bus is for the others.
+    rest_until: Micros,
     /// The device wants no other command in between.
     pub(super) exclusive: bool,
 }
@@ -43,11 +47,12 @@ pub(super) enum Progress {
 }
 
 impl Transfer {
-    /// `room` is the largest data of a command to this device, in bytes.
-    pub(super) fn new(token: Token, kind: u8, total: u32, room: usize) -> Self {
+    /// `from` is where it begins, `room` the largest data of a command to this device, in bytes.
+    pub(super) fn new(token: Token, kind: u8, total: u32, from: u32, room: usize) -> Self {
         let limit = room.saturating_sub(FILE_BLOCK_HEADER).clamp(1, MAX_BLOCK);
-        let stage = if total == 0 { Stage::Ready(0) } else { Stage::Ask };
-        Self { token, kind, total, offset: 0, limit, block: Vec::new(), stage, exclusive: false }
+        let offset = from.min(total);
+        let stage = if offset == total { Stage::Ready(0) } else { Stage::Ask };
+        Self { token, kind, total, offset, limit, block: Vec::new(), stage, rest_until: 0, exclusive: false }
     }
 
     /// Offset and length to ask the caller for, once.
@@ -75,9 +80,14 @@ impl Transfer {
 
     pub(super) fn due(&self) -> Option<Micros> {
         match self.stage {
-            Stage::Ready(at) => Some(at),
+            Stage::Ready(at) => Some(at.max(self.rest_until)),
             Stage::Ask | Stage::Asked | Stage::Sent => None,
         }
+    }
+
+    /// No block goes out until then.
+    pub(super) fn rest(&mut self, until: Micros) {
+        self.rest_until = until;
     }
 
     pub(super) fn take_block(&mut self) -> FileBlock<'_> {

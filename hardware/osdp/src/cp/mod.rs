@@ -202,6 +202,18 @@ impl<const DEVICES: usize, const QUEUE: usize> Cp<DEVICES, QUEUE> {
         total: u32,
         token: Token,
     ) -> Result<(), SubmitError> {
+        self.resume_file(address, kind, total, 0, token)
+    }
+
+    /// The same from the byte `from` on: the device has said, in its maker's words, that it has what comes before.
+    pub fn resume_file(
+        &mut self,
+        address: Address,
+        kind: u8,
+        total: u32,
+        from: u32,
+        token: Token,
+    ) -> Result<(), SubmitError> {
         let index = self.find(address).ok_or(SubmitError::UnknownDevice)?;
         let device = &mut self.devices[index];
         if !device.is_online() {
@@ -210,7 +222,7 @@ impl<const DEVICES: usize, const QUEUE: usize> Cp<DEVICES, QUEUE> {
         if device.file.is_some() {
             return Err(SubmitError::Full);
         }
-        device.file = Some(Transfer::new(token, kind, total, device.room()));
+        device.file = Some(Transfer::new(token, kind, total, from, device.room()));
         Ok(())
     }
 

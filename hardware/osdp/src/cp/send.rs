@@ -4,6 +4,7 @@ use heapless::Vec;
 
 use super::config::BusConfig;
 use super::device::{Channel, Choice, Device, MAX_OUT, Outstanding, Phase, Purpose, Startup};
+use super::file::SHARE;
 use crate::command::{Command, code};
 use crate::frame::{Direction, Header, MARK, Scs, write_clear};
 use crate::secure::Key;
@@ -66,6 +67,8 @@ impl<const QUEUE: usize> Device<QUEUE> {
                 let purpose = Purpose::File(file.token);
                 self.after_file = true;
                 self.put(bus, purpose, &Command::File(file.take_block()), None);
+                let length = self.outstanding.as_ref().map_or(0, |sent| sent.frame.len());
+                file.rest(now + SHARE * bus.baud.characters(length));
                 self.file = Some(file);
                 return;
             }

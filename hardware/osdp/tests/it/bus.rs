@@ -593,3 +593,47 @@ fn an_old_reply_settles_nothing_even_without_a_session() {
     }
     assert!(world.boards[0].driven.is_empty());
 }
+
+/// Commands to the boards beside the first within a second, and the longest time between two to the same one.
+fn pace(world: &mut World) -> (usize, Micros) {
+    world.keep_wire = true;
+    world.wire.clear();
+    let from = world.now;
+    world.run_for(1_000_000);
+    let mut count = 0;
+    let mut longest = 0;
+    for board in 2..=world.boards.len() as u8 {
+        let to_board = |bytes: &[u8]| Frame::parse(bytes).is_ok_and(|frame| frame.header.address == board);
+        let sent = world.wire.iter().filter(|(_, by, bytes)| *by == 0 && to_board(bytes));
+        let times: Vec<Micros> = sent.map(|(at, ..)| *at).collect();
+        count += times.len();
+        let ends = [from].into_iter().chain(times).chain([world.now]).collect::<Vec<_>>();
+        longest = longest.max(ends.windows(2).map(|pair| pair[1] - pair[0]).max().expect("two ends"));
+    }
+    world.keep_wire = false;
+    (count, longest)
+}
+
+#[test]
+fn a_long_file_to_one_board_leaves_the_others_their_pace() {
+    for (boards, share) in [(4, 80), (16, 80)] {
+        let mut world = World::new(115_200);
+        for at in 1..=boards {
+            world.secure_board(at);
+        }
+        (1..=boards).for_each(|at| world.wait_online(at));
+        world.run_for(1_000_000);
+        let (quiet, before) = pace(&mut world);
+        world.file = vec![7; 200_000];
+        world.cp.send_file(address(1), 1, 200_000, Token(1)).expect("on-line");
+        world.run_for(200_000);
+        let (busy, longest) = pace(&mut world);
+        let sent = world.boards[0].file.len();
+        println!(
+            "{boards} boards: {quiet} polls a second, {busy} beside a file; {before} us, {longest} us between two; {sent} bytes of it"
+        );
+        assert!(busy * 100 >= quiet * share, "{boards} boards: {busy} of {quiet}");
+        assert!(longest <= before + 60_000, "{boards} boards: {longest} us");
+        assert!(sent > 1_200, "{boards} boards: {sent} bytes in 1.2 s");
+    }
+}

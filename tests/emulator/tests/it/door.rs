@@ -128,7 +128,10 @@ fn what_is_in_flash_outlives_a_power_cut() {
         panel.say(1, ToBoard::Hello);
         panel.told(since, "info", |message| match message {
             FromBoard::Info(info) => Some(info),
-            FromBoard::Events { .. } | FromBoard::Outcome { .. } | FromBoard::Status { .. } => None,
+            FromBoard::Events { .. }
+            | FromBoard::Outcome { .. }
+            | FromBoard::Status { .. }
+            | FromBoard::Update(_) => None,
         })
     };
     let before = info();
@@ -139,7 +142,9 @@ fn what_is_in_flash_outlives_a_power_cut() {
         FromBoard::Events { mut events, .. } => {
             events.any(|event| event.expect("well formed").seq >= before.newest + 2).then_some(())
         }
-        FromBoard::Info(_) | FromBoard::Outcome { .. } | FromBoard::Status { .. } => None,
+        FromBoard::Info(_) | FromBoard::Outcome { .. } | FromBoard::Status { .. } | FromBoard::Update(_) => {
+            None
+        }
     });
     let told = info();
 
@@ -185,6 +190,8 @@ fn a_lost_key_is_reset_at_the_board() {
         FromBoard::Events { mut events, .. } => {
             events.any(|event| event.expect("well formed").what == What::KeyReset).then_some(())
         }
-        FromBoard::Info(_) | FromBoard::Outcome { .. } | FromBoard::Status { .. } => None,
+        FromBoard::Info(_) | FromBoard::Outcome { .. } | FromBoard::Status { .. } | FromBoard::Update(_) => {
+            None
+        }
     });
 }

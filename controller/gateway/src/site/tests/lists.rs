@@ -54,7 +54,7 @@ impl Case {
     /// The list on its way since these were forgotten last, and its token.
     fn sent(&self) -> Option<(Header, Token)> {
         let of_file = |(at, (board, say)): (usize, &(BoardId, Say))| match say {
-            Say::File { kind: 0x80, data } if *board == BOARD => {
+            Say::File { kind: 0x80, data, .. } if *board == BOARD => {
                 let header = Header::decode(&data[..HEADER_LEN]).expect("a list");
                 Some((header, Token(self.tokens[at])))
             }

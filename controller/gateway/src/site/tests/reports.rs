@@ -1,5 +1,6 @@
 //! What boards report of themselves is in the record.
 
+use endpoints::vendor::firmware::Unfit;
 use endpoints::vendor::{BoardEvent, EventsWriter, FromBoard, MAX_BODY, What};
 use uplink::event::BoardChange;
 
@@ -37,6 +38,21 @@ fn what_was_done_to_a_board_is_recorded() {
         (What::Configured { digest: u64::MAX }, BoardChange::Configured, None, Stream::Bulk),
         (What::KeyChanged, BoardChange::KeyChanged, None, Stream::Bulk),
         (What::KeyReset, BoardChange::KeyReset, None, Stream::Urgent),
+        (
+            What::UpdateReady { firmware: [1, 2, 3] },
+            BoardChange::FirmwareReady,
+            Some(1_002_003),
+            Stream::Bulk,
+        ),
+        (What::UpdateRefused { why: Unfit::Digest }, BoardChange::FirmwareRefused, Some(6), Stream::Urgent),
+        (What::UpdateTrial { firmware: [0, 2, 0] }, BoardChange::FirmwareTrial, Some(2_000), Stream::Bulk),
+        (What::UpdateGood { firmware: [0, 2, 0] }, BoardChange::FirmwareGood, Some(2_000), Stream::Bulk),
+        (
+            What::UpdateReturned { firmware: [0, 2, 0] },
+            BoardChange::FirmwareReturned,
+            Some(2_000),
+            Stream::Urgent,
+        ),
         (What::Unknown(99), BoardChange::UnknownEvent, Some(99), Stream::Bulk),
     ] {
         assert_eq!(recorded(what), Some((change, count, stream)), "{what:?}");

@@ -1,5 +1,5 @@
-//! The local copy of the policy: raw rows in SQLite, taken whole or not at all, in force before the next decision and after
-//! every restart.
+//! The local copies of what the server keeps for a controller, the policy and its boards' firmware: raw rows in SQLite, taken whole or
+//! not at all, in force at once and after every restart.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -9,6 +9,7 @@ use domain::policy::{Faults, Policy};
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqliteSynchronous};
 use sqlx::{ConnectOptions, Connection, Row, SqliteConnection};
 use thiserror::Error;
+use uplink::sync::firmware::{self, Firmware, FirmwareFault};
 use uplink::sync::policy::{RowFault, assemble};
 use uplink::sync::{Change, Chunk, Digest, Have, Set};
 
@@ -33,8 +34,18 @@ CREATE TABLE IF NOT EXISTS row (
 ) STRICT, WITHOUT ROWID;
 ";
 
-/// The copy.
-pub struct PolicyStore {
+/// What rows of a version make.
+type Build<T> = fn(u64, Vec<(String, u64, String)>) -> Result<T, Refusal>;
+
+/// The copy of a policy.
+pub type PolicyStore = ReplicaStore<Policy>;
+/// The copy of a firmware.
+pub type FirmwareStore = ReplicaStore<Firmware>;
+
+/// A copy.
+pub struct ReplicaStore<T> {
+    set: Set,
+    build: Build<T>,
     connection: SqliteConnection,
     held: Option<(u64, Digest)>,
     gathering: Option<Gathering>,
@@ -54,13 +65,13 @@ struct Gathering {
 
 /// What became of a chunk.
 #[derive(Debug)]
-pub enum Taken {
+pub enum Taken<T> {
     /// More parts are needed.
     Gathering,
     /// It does not start from what is held, or was refused before: the server is told what is held and offers another.
     NotForUs,
-    /// A new policy is in force.
-    Applied(Arc<Policy>),
+    /// A new one is in force.
+    Applied(Arc<T>),
     /// It was refused whole; the one held stays.
     Refused {
         /// The version it would have been.
@@ -70,7 +81,7 @@ pub enum Taken {
     },
 }
 
-/// Why a policy was refused.
+/// Why a replica was refused.
 #[derive(Debug, Error)]
 pub enum Refusal {
     /// The rows are not those that the server meant.
@@ -82,6 +93,9 @@ pub enum Refusal {
     /// Rows that make no policy.
     #[error("it contradicts itself: {0}")]
     Faults(#[from] Faults),
+    /// Rows that make no firmware, or an image that the maker did not sign.
+    #[error(transparent)]
+    Firmware(#[from] FirmwareFault),
     /// Larger than a controller takes.
     #[error("it is larger than {PARTS_MAX} parts or {BYTES_MAX} bytes")]
     TooLarge,
@@ -89,7 +103,7 @@ pub enum Refusal {
 
 /// The database failed.
 #[derive(Debug, Error)]
-#[error("the policy's database failed")]
+#[error("the database of a replica failed")]
 pub struct StoreError(#[from] sqlx::Error);
 
 impl PolicyStore {
@@ -99,15 +113,38 @@ impl PolicyStore {
     /// # Errors
     /// When the database cannot be opened.
     pub async fn open(path: &Path) -> Result<(PolicyStore, Option<Arc<Policy>>), StoreError> {
+        ReplicaStore::open_with(path, Set::Policy, policy).await
+    }
+}
+
+impl FirmwareStore {
+    /// The same for a firmware.
+    ///
+    /// # Errors
+    /// When the database cannot be opened.
+    pub async fn open(path: &Path) -> Result<(FirmwareStore, Option<Arc<Firmware>>), StoreError> {
+        ReplicaStore::open_with(path, Set::Firmware, |_, rows| {
+            Ok(firmware::assemble(rows.iter().map(|(table, id, text)| (table.as_str(), *id, text.as_str())))?)
+        })
+        .await
+    }
+}
+
+impl<T: Send + 'static> ReplicaStore<T> {
+    async fn open_with(
+        path: &Path,
+        set: Set,
+        build: Build<T>,
+    ) -> Result<(ReplicaStore<T>, Option<Arc<T>>), StoreError> {
         let connection = match connect(path).await {
             Err(error) if is_broken(&error) => {
-                tracing::error!(path = %path.display(), "the policy copy is broken and begun anew");
+                tracing::error!(path = %path.display(), "a replica's copy is broken and begun anew");
                 std::fs::remove_file(path).map_err(sqlx::Error::Io)?;
                 connect(path).await?
             }
             other => other?,
         };
-        let mut store = PolicyStore { connection, held: None, gathering: None, refused: None };
+        let mut store = ReplicaStore { set, build, connection, held: None, gathering: None, refused: None };
         let row =
             sqlx::query("SELECT version, digest FROM replica").fetch_optional(&mut store.connection).await?;
         let Some(row) = row else { return Ok((store, None)) };
@@ -121,12 +158,12 @@ impl PolicyStore {
         let made =
             (stored.as_slice() == digest.as_bytes()).then(|| build(version, rows)).ok_or(Refusal::Digest);
         match made.and_then(|it| it) {
-            Ok(policy) => {
+            Ok(made) => {
                 store.held = Some((version, digest));
-                Ok((store, Some(Arc::new(policy))))
+                Ok((store, Some(Arc::new(made))))
             }
             Err(why) => {
-                tracing::error!(version, %why, "the policy held cannot be used; the server is asked for it anew");
+                tracing::error!(version, %why, "a replica held cannot be used; the server is asked for it anew");
                 Ok((store, None))
             }
         }
@@ -135,7 +172,7 @@ impl PolicyStore {
     /// What is held.
     pub fn have(&self) -> Have {
         Have {
-            set: Set::Policy,
+            set: self.set,
             version: self.held.map(|(version, _)| version),
             digest: self.held.map_or(Digest::default(), |(_, digest)| digest),
         }
@@ -145,13 +182,13 @@ impl PolicyStore {
     ///
     /// # Errors
     /// When the database fails; nothing has changed then.
-    pub async fn take(&mut self, chunk: Chunk) -> Result<Taken, StoreError> {
+    pub async fn take(&mut self, chunk: Chunk) -> Result<Taken<T>, StoreError> {
         let held = self.held.map(|(version, _)| version);
         let starts_elsewhere = chunk.from.is_some() && chunk.from != held;
         let not_forward = chunk.from.is_some() && Some(chunk.to) <= held;
         let known =
             self.refused == Some((chunk.to, chunk.digest)) || self.held == Some((chunk.to, chunk.digest));
-        if chunk.set != Set::Policy || starts_elsewhere || not_forward || known || chunk.part >= chunk.parts {
+        if chunk.set != self.set || starts_elsewhere || not_forward || known || chunk.part >= chunk.parts {
             return Ok(Taken::NotForUs);
         }
         let version = chunk.to;
@@ -161,9 +198,9 @@ impl PolicyStore {
             Err(digest) => (digest, Err(Refusal::TooLarge)),
         };
         match outcome {
-            (digest, Ok(policy)) => {
+            (digest, Ok(made)) => {
                 self.held = Some((version, digest));
-                Ok(Taken::Applied(Arc::new(policy)))
+                Ok(Taken::Applied(Arc::new(made)))
             }
             (digest, Err(why)) => {
                 self.refused = Some((version, digest));
@@ -211,7 +248,7 @@ impl PolicyStore {
         to: u64,
         announced: Digest,
         changes: Vec<Change>,
-    ) -> Result<Result<Policy, Refusal>, sqlx::Error> {
+    ) -> Result<Result<T, Refusal>, sqlx::Error> {
         let mut digest = match from {
             None => Digest::default(),
             Some(_) => self.held.map_or(Digest::default(), |(_, digest)| digest),
@@ -259,14 +296,15 @@ impl PolicyStore {
             return Ok(Err(Refusal::Digest));
         }
         let rows = rows(&mut transaction).await?;
-        // A large policy takes a while to check; the runtime has better to do meanwhile.
+        // A large one takes a while to check; the runtime has better to do meanwhile.
+        let build = self.build;
         let made = tokio::task::spawn_blocking(move || build(to, rows)).await;
         match made.map_err(|error| sqlx::Error::Io(std::io::Error::other(error)))? {
             Err(why) => {
                 transaction.rollback().await?;
                 Ok(Err(why))
             }
-            Ok(policy) => {
+            Ok(made) => {
                 sqlx::query(
                     "INSERT INTO replica (one, version, digest) VALUES (1, $1, $2) \
                      ON CONFLICT (one) DO UPDATE SET version = excluded.version, digest = excluded.digest",
@@ -276,13 +314,13 @@ impl PolicyStore {
                 .execute(&mut *transaction)
                 .await?;
                 transaction.commit().await?;
-                Ok(Ok(policy))
+                Ok(Ok(made))
             }
         }
     }
 }
 
-fn build(version: u64, rows: Vec<(String, u64, String)>) -> Result<Policy, Refusal> {
+fn policy(version: u64, rows: Vec<(String, u64, String)>) -> Result<Policy, Refusal> {
     let rows = rows.iter().map(|(table, id, text)| (table.as_str(), *id, text.as_str()));
     let parts = assemble(version, rows).map_err(Refusal::Rows)?;
     Ok(Policy::try_from(parts)?)
