@@ -21,7 +21,13 @@ pub(crate) const OWN: &str = "a password of their own";
 
 /// A site on each engine, with every slice that has a page.
 pub(crate) async fn sites() -> Vec<Site> {
-    let slices = [people::MIGRATIONS, doors::MIGRATIONS, records::MIGRATIONS, webhooks::MIGRATIONS];
+    let slices = [
+        people::MIGRATIONS,
+        doors::MIGRATIONS,
+        records::MIGRATIONS,
+        roster::MIGRATIONS,
+        webhooks::MIGRATIONS,
+    ];
     kit::testing::sites(&slices.concat()).await
 }
 

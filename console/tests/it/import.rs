@@ -4,14 +4,9 @@ use axum::body::Body;
 use axum::http::{Request, StatusCode, header};
 use kit::Kit;
 use kit::auth::Role;
-use kit::testing::{Site, sites};
 use people::{credential, person};
 
-use crate::browser::{Answer, Browser};
-
-async fn all() -> Vec<Site> {
-    sites(&[people::MIGRATIONS, doors::MIGRATIONS, roster::MIGRATIONS].concat()).await
-}
+use crate::browser::{Answer, Browser, sites};
 
 impl Browser {
     /// Uploads a list as a form does.
@@ -37,7 +32,7 @@ async fn write(kit: &Kit) {
 
 #[tokio::test]
 async fn a_list_is_looked_at_confirmed_and_followed() {
-    for site in all().await {
+    for site in sites().await {
         let kit = &site.kit;
         let clerk = Browser::signed_in(kit, "hr", Role::Manager).await;
         let list = "工号,姓名,卡号\n0012,林晓雨,\"069,54321\"\n0013,<b>欧</b>,\"069,12346\"\n";
@@ -71,7 +66,7 @@ async fn a_list_is_looked_at_confirmed_and_followed() {
 
 #[tokio::test]
 async fn wrong_rows_come_first_and_are_left_out_when_that_is_pressed() {
-    for site in all().await {
+    for site in sites().await {
         let kit = &site.kit;
         let clerk = Browser::signed_in(kit, "hr", Role::Manager).await;
         let found = clerk.uploads("a.csv", "工号,姓名,有效期\n1,甲,2026-02-30\n2,乙,\n".as_bytes()).await;
@@ -90,7 +85,7 @@ async fn wrong_rows_come_first_and_are_left_out_when_that_is_pressed() {
 
 #[tokio::test]
 async fn columns_are_set_by_hand_and_said_once() {
-    for site in all().await {
+    for site in sites().await {
         let clerk = Browser::signed_in(&site.kit, "hr", Role::Manager).await;
         let found = clerk.uploads("a.csv", b"Nr;Wer;Karte\n1;Ada;26:0A1B2C40\n").await;
         assert!(clerk.get(&found.to).await.page.contains("Say first which column holds the staff number"));
@@ -112,7 +107,7 @@ async fn columns_are_set_by_hand_and_said_once() {
 
 #[tokio::test]
 async fn what_is_no_list_is_refused_at_the_field() {
-    let site = all().await.remove(0);
+    let site = sites().await.remove(0);
     let clerk = Browser::signed_in(&site.kit, "hr", Role::Manager).await;
     for (upload, words) in
         [(&b""[..], "nothing in the file"), (b"PK\x03\x04", "damaged"), (b"\xd0\xcf\x11\xe0", "old .xls")]
@@ -130,7 +125,7 @@ async fn what_is_no_list_is_refused_at_the_field() {
 
 #[tokio::test]
 async fn lists_leave_the_house_and_it_is_journaled() {
-    for site in all().await {
+    for site in sites().await {
         let kit = &site.kit;
         let clerk = Browser::signed_in(kit, "hr", Role::Manager).await;
         let list = "工号,姓名,卡号,有效期\n0012,=林晓雨,\"069,12345\",2026-12-31\n".as_bytes();
