@@ -20,7 +20,7 @@ use super::{
     remove_image, remove_key, stop_plan,
 };
 
-const READ: Who = Who::Api(Role::Manager, Scope::ReadSite);
+const READ: Who = Who::Api(Role::Viewer, Scope::ReadSite);
 const WRITE: Who = Who::Api(Role::Administrator, Scope::WriteSite);
 /// Room for a file, and a little more so that one too long is told so.
 const BODY_MAX: usize = FILE_MAX as usize + 1024;

@@ -12,8 +12,7 @@ use uplink::command::Settled;
 use super::boards::Mark;
 use super::commands::Given;
 use super::lists::ListKept;
-use super::updates::UpdateKept;
-use super::{Now, Site};
+use super::{BoardId, Now, Site};
 
 /// Of a board: how far its log is taken, whether its fire contact was operated, which list it was given.
 #[derive(Debug, Serialize, Deserialize)]
@@ -24,6 +23,24 @@ pub(super) struct BoardKept {
     pub(super) fire_fault: bool,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(super) list: Option<ListKept>,
+}
+
+/// How far an order is, across restarts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct UpdateKept {
+    pub(super) order: u64,
+    pub(super) course: Course,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub(super) enum Course {
+    Ordered,
+    /// The board was told to start the version.
+    Told,
+    Done,
+    Refused,
+    Returned,
 }
 
 #[derive(Debug, Serialize, Deserialize)]
@@ -82,6 +99,18 @@ fn tried_of(key: &str) -> Option<Tried> {
 }
 
 impl Site {
+    /// How far a board's update is, or that it has none.
+    pub(super) fn keep_update(&mut self, board: BoardId) {
+        let kept = self.boards[board.0].update.kept;
+        let value = kept.map(|kept| serde_json::to_string(&kept).expect("a number and a word"));
+        self.keep("update", self.plan.board(board).name.clone(), value);
+    }
+
+    /// That a plan for firmware was stopped, or is over.
+    pub(super) fn keep_stopped(&mut self, plan: u64, stopped: bool) {
+        self.keep("stopped-plan", plan.to_string(), stopped.then(|| "true".to_owned()));
+    }
+
     pub(super) fn remember(&mut self, memory: &[(String, String, String)]) {
         for (kind, key, value) in memory {
             if self.recall(kind, key, value).is_none() {

@@ -10,11 +10,11 @@ use std::sync::Arc;
 use endpoints::vendor::firmware::{FILE_TYPE, Header, Unfit};
 use endpoints::vendor::{Kind as BoardKind, Stage, ToBoard, Update, What};
 use osdp::cp::Failure;
-use serde::{Deserialize, Serialize};
 use uplink::event::BoardChange;
 use uplink::live::{self, UpdateStage};
 use uplink::sync::firmware::{Firmware, OrderRow};
 
+use super::memory::{Course, UpdateKept};
 use super::{BoardId, Now, RELEASE_LIFE, Say, Site};
 use crate::config::Kind;
 
@@ -54,24 +54,6 @@ enum Work {
     },
 }
 
-/// How far an order is, across restarts.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-pub(super) struct UpdateKept {
-    order: u64,
-    course: Course,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-enum Course {
-    Ordered,
-    /// The board was told to start the version.
-    Told,
-    Done,
-    Refused,
-    Returned,
-}
-
 impl UpdateNow {
     pub(super) fn deadline(&self) -> Option<u64> {
         self.look_at
@@ -96,7 +78,7 @@ impl Site {
         let over: Vec<u64> = self.stopped.iter().copied().filter(|plan| !plans.contains(plan)).collect();
         for plan in over {
             self.stopped.remove(&plan);
-            self.keep("stopped-plan", plan.to_string(), None);
+            self.keep_stopped(plan, false);
         }
         for board in self.plan.ids() {
             let ordered = self.order_of(board).map(|(id, order, header)| (id, order.clone(), header));
@@ -105,7 +87,7 @@ impl Site {
                 // Nothing is taken back from a board; what it was sent it keeps, unused.
                 (update.stage, update.wanted, update.look_at) = (None, None, None);
                 if update.kept.take().is_some() {
-                    self.keep("update", self.plan.board(board).name.clone(), None);
+                    self.keep_update(board);
                 }
                 continue;
             };
@@ -341,7 +323,7 @@ impl Site {
         let Some((_, order, _)) = self.order_of(board) else { return };
         let plan = order.plan;
         if self.stopped.insert(plan) {
-            self.keep("stopped-plan", plan.to_string(), Some("true".to_owned()));
+            self.keep_stopped(plan, true);
         }
         self.look_at_others(now, board);
     }
@@ -366,8 +348,7 @@ impl Site {
     fn course(&mut self, board: BoardId, order: u64, course: Course) {
         let kept = UpdateKept { order, course };
         self.boards[board.0].update.kept = Some(kept);
-        let value = serde_json::to_string(&kept).expect("a number and a word");
-        self.keep("update", self.plan.board(board).name.clone(), Some(value));
+        self.keep_update(board);
     }
 
     /// The newest order for a board of ours, and the head of its image.

@@ -59,7 +59,7 @@ impl Case {
     }
 
     /// The board answers the question how it stands.
-    fn stands(&mut self, board: BoardId, stage: Stage, hold_up: Option<HoldUp>, running: [u8; 3]) {
+    fn update_is(&mut self, board: BoardId, stage: Stage, hold_up: Option<HoldUp>, running: [u8; 3]) {
         self.forget_orders();
         let now = self.time();
         self.site.update_stands(now, board, &Update { running, security: 1, stage, hold_up });
@@ -100,22 +100,22 @@ impl Case {
 fn one_board_of_a_bus_is_sent_its_image_at_a_time() {
     let mut case = Case::ordered_firmware(both());
     assert!(case.asked(DOOR) && case.asked(LANE));
-    case.stands(DOOR, Stage::Idle, None, OLD);
+    case.update_is(DOOR, Stage::Idle, None, OLD);
     let (token, from) = case.sending(DOOR).expect("the door's image");
     assert_eq!(from, 0);
-    case.stands(LANE, Stage::Idle, None, OLD);
+    case.update_is(LANE, Stage::Idle, None, OLD);
     assert!(case.sending(LANE).is_none() && case.stage(LANE) == Some(UpdateStage::Waiting));
     case.step(Input::Heard(DOOR, Box::new(EventKind::Done(token))));
     case.step(Input::Tick);
     assert!(case.asked(LANE), "its turn");
-    case.stands(LANE, Stage::Idle, None, OLD);
+    case.update_is(LANE, Stage::Idle, None, OLD);
     assert!(case.sending(LANE).is_some());
 }
 
 #[test]
 fn a_transfer_goes_on_where_the_board_says_and_is_given_up_when_it_gets_nowhere() {
     let mut case = Case::ordered_firmware(firmware(&[(1, order(1))]));
-    case.stands(DOOR, Stage::Idle, None, OLD);
+    case.update_is(DOOR, Stage::Idle, None, OLD);
     for _ in 0..20 {
         // As long as it gets further each time, it goes on.
         let (token, from) = case.sending(DOOR).expect("on its way");
@@ -124,7 +124,7 @@ fn a_transfer_goes_on_where_the_board_says_and_is_given_up_when_it_gets_nowhere(
         case.wait(Duration::from_secs(31));
         assert!(case.asked(DOOR));
         let image = header(BoardKind::Door).image();
-        case.stands(DOOR, Stage::Receiving { image, have: from + 100 }, None, OLD);
+        case.update_is(DOOR, Stage::Receiving { image, have: from + 100 }, None, OLD);
         assert_eq!(case.sending(DOOR).map(|it| it.1), Some(from + 100));
     }
     let mut tries = 0;
@@ -133,7 +133,7 @@ fn a_transfer_goes_on_where_the_board_says_and_is_given_up_when_it_gets_nowhere(
         case.step(Input::Heard(DOOR, Box::new(EventKind::Failed(token, Failure::File(-1)))));
         case.wait(Duration::from_secs(31));
         let stage = Stage::Receiving { image: header(BoardKind::Door).image(), have: 2_160 };
-        case.stands(DOOR, stage, None, OLD);
+        case.update_is(DOOR, stage, None, OLD);
     }
     assert!((5..=10).contains(&tries), "{tries}");
     assert_eq!(case.stage(DOOR), Some(UpdateStage::Refused));
@@ -147,31 +147,31 @@ fn a_board_starts_anew_within_its_time_and_when_nothing_holds_it_up() {
     let mut case = Case::ordered_firmware(firmware(&[(1, tonight)]));
     let image = header(BoardKind::Door).image();
     let ready = Stage::Ready { image };
-    case.stands(DOOR, ready, None, OLD);
+    case.update_is(DOOR, ready, None, OLD);
     assert!(!case.told_to_start(DOOR) && case.stage(DOOR) == Some(UpdateStage::Ready));
     case.wait(Duration::from_secs(1_799));
     assert!(!case.told_to_start(DOOR));
     case.wait(Duration::from_secs(2));
     assert!(case.asked(DOOR));
-    case.stands(DOOR, ready, None, OLD);
+    case.update_is(DOOR, ready, None, OLD);
     assert!(case.told_to_start(DOOR));
-    case.stands(DOOR, ready, Some(HoldUp::Open), OLD);
+    case.update_is(DOOR, ready, Some(HoldUp::Open), OLD);
     assert_eq!(case.stage(DOOR), Some(UpdateStage::HeldUp));
     case.wait(Duration::from_secs(11));
     assert!(case.asked(DOOR));
-    case.stands(DOOR, ready, None, OLD);
+    case.update_is(DOOR, ready, None, OLD);
     assert!(case.told_to_start(DOOR));
-    case.stands(DOOR, Stage::Installing { image }, None, OLD);
-    case.stands(DOOR, Stage::Trial, None, NEW);
+    case.update_is(DOOR, Stage::Installing { image }, None, OLD);
+    case.update_is(DOOR, Stage::Trial, None, NEW);
     assert_eq!(case.stage(DOOR), Some(UpdateStage::Trial));
-    case.stands(DOOR, Stage::Idle, None, NEW);
+    case.update_is(DOOR, Stage::Idle, None, NEW);
     assert_eq!(case.stage(DOOR), Some(UpdateStage::Done));
 }
 
 #[test]
 fn an_order_whose_time_is_over_is_left() {
     let mut case = Case::ordered_firmware(firmware(&[(1, order(1))]));
-    case.stands(DOOR, Stage::Ready { image: 1 }, None, OLD);
+    case.update_is(DOOR, Stage::Ready { image: 1 }, None, OLD);
     assert!(case.sending(DOOR).is_some(), "another image: its own is sent");
     let mut late = Case::ordered_firmware(firmware(&[(1, OrderRow { until: START, ..order(1) })]));
     assert!(!late.asked(DOOR));
@@ -183,7 +183,7 @@ fn an_order_whose_time_is_over_is_left() {
 fn a_board_that_returns_stops_its_plan_and_no_other() {
     let mut case = Case::ordered_firmware(both());
     let image = header(BoardKind::Door).image();
-    case.stands(DOOR, Stage::Ready { image }, None, OLD);
+    case.update_is(DOOR, Stage::Ready { image }, None, OLD);
     assert!(case.told_to_start(DOOR));
     let now = case.time();
     case.site.update_reported(now, DOOR, &What::UpdateReturned { firmware: NEW });
@@ -203,9 +203,9 @@ fn a_board_that_returns_stops_its_plan_and_no_other() {
 fn a_board_that_was_told_and_runs_what_it_ran_has_returned() {
     let mut case = Case::ordered_firmware(both());
     let image = header(BoardKind::Door).image();
-    case.stands(DOOR, Stage::Ready { image }, None, OLD);
+    case.update_is(DOOR, Stage::Ready { image }, None, OLD);
     // Its log was lost with its flash: it says nothing of a return.
-    case.stands(DOOR, Stage::Idle, None, OLD);
+    case.update_is(DOOR, Stage::Idle, None, OLD);
     assert_eq!(case.stage(DOOR), Some(UpdateStage::Stopped));
     assert!(case.sending(DOOR).is_none(), "it would come back once more");
 }
@@ -214,7 +214,7 @@ fn a_board_that_was_told_and_runs_what_it_ran_has_returned() {
 fn an_order_outlives_a_restart_of_the_controller() {
     let mut case = Case::ordered_firmware(both());
     let image = header(BoardKind::Door).image();
-    case.stands(DOOR, Stage::Ready { image }, None, OLD);
+    case.update_is(DOOR, Stage::Ready { image }, None, OLD);
     let now = case.time();
     case.site.update_reported(now, DOOR, &What::UpdateReturned { firmware: NEW });
     case.step(Input::Tick);
@@ -233,7 +233,7 @@ fn an_order_outlives_a_restart_of_the_controller() {
 fn an_image_for_another_kind_of_board_is_sent_to_none() {
     let wrong = OrderRow { image: 2, ..order(1) };
     let mut case = Case::ordered_firmware(firmware(&[(1, wrong)]));
-    case.stands(DOOR, Stage::Idle, None, OLD);
+    case.update_is(DOOR, Stage::Idle, None, OLD);
     assert!(case.sending(DOOR).is_none());
     let refused = (BoardChange::FirmwareRefused, Some(Unfit::OtherBoard.number().into()));
     assert!(case.firmware_events(DOOR).contains(&refused));
