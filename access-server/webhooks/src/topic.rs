@@ -58,8 +58,15 @@ impl Topic {
                 _ => Self::Devices,
             };
         }
+        // Who looked at whom is told of operators, not of whom they looked at.
+        if kind == "person.viewed" {
+            return Self::Operators;
+        }
         match kind.split_once('.').map_or(kind, |(of, _)| of) {
-            "person" | "credential" | "consent" | "face" | "group" | "picture" => Self::People,
+            "person" | "credential" | "consent" | "face" | "group" | "picture" | "import" | "album" => {
+                Self::People
+            }
+            "firmware" => Self::Devices,
             "area" | "calendar" | "controller" | "door" | "door-group" | "fire-zone" | "floor-plan"
             | "level" | "policy" | "schedule" | "site" => Self::Site,
             "command" => Self::Doors,
@@ -142,5 +149,6 @@ mod tests {
         assert_eq!(Topic::of(&record(Stream::Own, "person.added")), Topic::People);
         assert_eq!(Topic::of(&record(Stream::Bulk, "person.added")), Topic::Devices);
         assert_eq!(Topic::of(&record(Stream::Own, "door.changed")), Topic::Site);
+        assert_eq!(Topic::of(&record(Stream::Own, "person.viewed")), Topic::Operators);
     }
 }

@@ -64,6 +64,7 @@ pub(crate) fn looked_at(building: &Building, browser: &Browser) -> Result<()> {
         ("/site/settings", "站点设置", "site-settings"),
         ("/devices", "设备", "devices"),
         ("/devices/controller-1", "一号控制器", "device"),
+        ("/devices/firmware", "固件", "firmware"),
         ("/access", "通行权限", "access"),
     ] {
         page.go(&at(path))?;
@@ -78,6 +79,7 @@ pub(crate) fn looked_at(building: &Building, browser: &Browser) -> Result<()> {
         ("/access", "Access", "access"),
         ("/access/schedules/2/edit", "Office Hours", "schedule-edit"),
         ("/devices", "Devices", "devices"),
+        ("/devices/firmware", "Firmware", "firmware"),
     ] {
         page.go(&at(path))?;
         page.find("heading", &[heading])?;
