@@ -252,7 +252,7 @@ mod tests {
             person::add(&mut tx, None, &new).await.unwrap();
         }
         tx.commit().await.unwrap();
-        let known = Known::load(&mut *kit.read().acquire().await.unwrap()).await.unwrap();
+        let known = Known::load(&mut kit.read().acquire().await.unwrap()).await.unwrap();
         let jpeg = vec![0xff, 0xd8, 0xff, 0xe0];
         let files =
             ["照片/0012.jpg", "0013_王伟.JPG", "王伟.png", "林晓雨.jpg", "0014 王伟.jpeg", "9999.jpg"];

@@ -102,9 +102,10 @@ impl ReadError {
 
 impl From<ReadError> for Problem {
     fn from(error: ReadError) -> Self {
-        match &error {
-            ReadError::Busy => Self::unavailable(error.to_string()),
-            refused => Self::refused(refused.code(), refused.to_string()),
+        if error == ReadError::Busy {
+            Self::unavailable(error.to_string())
+        } else {
+            Self::refused(error.code(), error.to_string())
         }
     }
 }

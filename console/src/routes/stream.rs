@@ -91,7 +91,7 @@ pub(super) async fn follow(
 pub(crate) fn frame(event: &str, id: Option<u64>, data: &str) -> Bytes {
     let mut text = format!("event: {event}\n");
     if let Some(id) = id {
-        write!(text, "id: {id}\n").expect("a string takes everything");
+        writeln!(text, "id: {id}").expect("a string takes everything");
     }
     // A line may also end with a carriage return: what came after one would be read as another field.
     for line in data.split(['\n', '\r']) {

@@ -12,7 +12,6 @@ pub const MAX_FETCH: usize = 8;
 
 /// Work for the storage. Debug shows no key.
 #[derive(Clone, PartialEq, Eq)]
-#[expect(clippy::large_enum_variant, reason = "one at a time, and there is no allocator to box it")]
 pub enum Job {
     /// Keep this event; it is acknowledged to nobody before.
     Append(BoardEvent),
@@ -100,7 +99,6 @@ impl core::fmt::Debug for Job {
 
 /// What became of a job.
 #[derive(Clone, PartialEq, Eq, Debug)]
-#[expect(clippy::large_enum_variant, reason = "one at a time, and there is no allocator to box it")]
 pub enum Done {
     /// The event is kept. `oldest` is the oldest that still is.
     Appended {

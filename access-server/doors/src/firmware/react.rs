@@ -56,7 +56,8 @@ async fn reported(tx: &mut Tx, controller: u64, board: &Board) -> Result<(), sql
     sqlx::query(SETTLE).bind(order).bind(*state).execute(&mut **tx).await?;
     match *state {
         "returned" | "refused" => {
-            if sqlx::query(END).bind(plan).bind("stopped").execute(&mut **tx).await?.rows_affected() > 0 {
+            let ended = sqlx::query(END).bind(plan).bind("stopped").execute(&mut **tx).await?;
+            if ended.rows_affected() > 0 {
                 let body = json!({ "plan": plan, "controller": controller, "bus": board.bus, "address": board.address });
                 tx.record("firmware.stopped", &body).await?;
                 changed(tx).await?;

@@ -140,8 +140,12 @@ async fn set_password(
     let hash = password::hash(name, new).await?;
     let mut tx = kit.begin().await?;
     match by {
-        Some(by) => drop(may_change(&mut tx, by, id).await?),
-        None => drop(take_away(&mut tx, id, None).await?),
+        Some(by) => {
+            may_change(&mut tx, by, id).await?;
+        }
+        None => {
+            take_away(&mut tx, id, None).await?;
+        }
     }
     sqlx::query(SET_PASSWORD).bind(id.0).bind(hash).bind(i64::from(must_change)).execute(&mut *tx).await?;
     end_all(&mut tx, id).await?;

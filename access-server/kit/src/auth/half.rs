@@ -93,7 +93,7 @@ pub async fn finish(
     let taken = kit.attempts().take(who, kit.now()).map_err(LoginRefusal::Wait)?;
     let mut tx = kit.begin().await?;
     let shown = Shown::read(OperatorId(id), typed);
-    if !(taken.looked_at && shown.is_accepted(&mut tx, OperatorId(id)).await?) {
+    if !(taken.looked_at && shown.accept(&mut tx, OperatorId(id)).await?) {
         if taken.alarm {
             // Whoever shows wrong codes knows the password: that is worth an alarm of its own.
             tx.record("operator.wrong-code", &json!({ "operator": id })).await?;

@@ -277,7 +277,7 @@ impl Shown {
 
     /// Whether it is the operator's and was not shown before: then it never will be again. The database says so, to
     /// however many servers.
-    pub(super) async fn is_accepted(self, tx: &mut Tx, operator: OperatorId) -> Result<bool, SecondError> {
+    pub(super) async fn accept(self, tx: &mut Tx, operator: OperatorId) -> Result<bool, SecondError> {
         let done = match self {
             Self::Code(typed) => {
                 let found: Option<(Vec<u8>, Option<i64>)> =

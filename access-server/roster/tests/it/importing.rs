@@ -18,7 +18,7 @@ const LIST: &str = "\
 ";
 
 async fn somebody(kit: &Kit, key: &str) -> Person {
-    person::by_key(&mut *kit.read().acquire().await.unwrap(), key).await.unwrap().unwrap()
+    person::by_key(&mut kit.read().acquire().await.unwrap(), key).await.unwrap().unwrap()
 }
 
 async fn carries(kit: &Kit, person: &Person, card: Card) -> Option<CredentialStatus> {

@@ -24,11 +24,16 @@ use super::site::{PROGRAM, Site, command, provider};
 /// Events in the old database.
 const EVENTS: u64 = 2_300;
 
+/// Slices that were not there from the first, and how many steps the longest slice had when they came.
+const CAME_LATER: &[(&str, u32)] = &[("records", 5), ("roster", 6), ("webhooks", 6)];
+
 /// The schemas that were: each slice as it was when it had so many steps. The first is the first release's.
 fn earlier() -> Vec<Vec<Migration>> {
     let all = migrations();
     let last = all.iter().map(|step| step.number).max().unwrap();
-    let upto = |most| all.iter().copied().filter(|step| step.number <= most).collect();
+    let came_with = |slice| CAME_LATER.iter().find(|(later, _)| *later == slice).map_or(1, |(_, with)| *with);
+    let was_there = |step: &Migration, most| step.number <= most && came_with(step.slice) <= most;
+    let upto = |most| all.iter().copied().filter(|step| was_there(step, most)).collect();
     (1..last).map(upto).collect()
 }
 

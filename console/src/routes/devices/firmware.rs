@@ -320,19 +320,14 @@ fn begins(page: &Page, now: i64, hour: &str) -> i64 {
 
 impl Fault {
     fn of(page: &Page, error: DoorsError) -> Result<Self, Problem> {
-        match error {
-            DoorsError::Field { field, why } => {
-                let key = match field {
-                    "public" => "firmware-fault-key",
-                    "image" => "firmware-fault-image",
-                    "ends_at" => "firmware-fault-time",
-                    _ => "firmware-fault-doors",
-                };
-                let words = page.say_with(key, "why", why.into_owned()).into_owned();
-                Ok(Self { field, words })
-            }
-            other => Err(other.into()),
-        }
+        let DoorsError::Field { field, why } = error else { return Err(error.into()) };
+        let key = match field {
+            "public" => "firmware-fault-key",
+            "image" => "firmware-fault-image",
+            "ends_at" => "firmware-fault-time",
+            _ => "firmware-fault-doors",
+        };
+        Ok(Self { field, words: page.say_with(key, "why", why.into_owned()).into_owned() })
     }
 }
 
