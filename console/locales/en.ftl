@@ -1554,3 +1554,4 @@ firmware-fault-key = The key is none, or there already, or there are enough
 firmware-fault-image = Choose an image; at most 4 plans run at once
 firmware-fault-time = That time is over
 firmware-fault-doors = Choose 1 to 128 doors of the image’s kind whose boards no other plan has ({ $why })
+webhook-never = never

@@ -1485,3 +1485,4 @@ firmware-fault-key = 公钥无效、已存在或数量已满
 firmware-fault-image = 请选择一个固件；同时进行的计划最多 4 个
 firmware-fault-time = 时段已结束
 firmware-fault-doors = 请选择 1 至 128 扇门：种类须与固件相符，且其门控板不在其他进行中的计划里（{ $why }）
+webhook-never = 从未送达

@@ -99,6 +99,7 @@ impl core::fmt::Debug for Job {
 
 /// What became of a job.
 #[derive(Clone, PartialEq, Eq, Debug)]
+#[expect(clippy::large_enum_variant, reason = "one at a time, and there is no allocator to box it")]
 pub enum Done {
     /// The event is kept. `oldest` is the oldest that still is.
     Appended {

@@ -5,6 +5,7 @@ use std::fs::File;
 use std::io::{BufRead, BufReader, Write};
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdin, Command, Stdio};
+use std::sync::atomic::{AtomicU16, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, sync_channel};
 use std::time::{Duration, Instant};
 
@@ -189,8 +190,19 @@ impl Drop for Process {
 /// # Errors
 /// When there is none.
 pub fn free_port() -> Result<u16> {
-    let listener = std::net::TcpListener::bind(("127.0.0.1", 0)).context("no free port on loopback")?;
-    Ok(listener.local_addr()?.port())
+    static TRIED: AtomicU16 = AtomicU16::new(0);
+    // Below the ports that connections are made from: one of those may be taken before the program that it is for listens.
+    const BELOW: u16 = 32_768;
+    const FROM: u16 = 12_768;
+    // Two test processes begin at different places.
+    let begin = u16::try_from(std::process::id() % 997 * 19).expect("below twenty thousand");
+    for _ in 0..200 {
+        let port = FROM + (begin + TRIED.fetch_add(1, Ordering::Relaxed) % 1_000) % (BELOW - FROM);
+        if std::net::TcpListener::bind(("127.0.0.1", port)).is_ok() {
+            return Ok(port);
+        }
+    }
+    bail!("no free port on loopback")
 }
 
 /// Waits until `done` says so, asking every 10 ms.

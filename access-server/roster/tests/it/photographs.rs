@@ -57,8 +57,7 @@ async fn photographs_are_looked_at_one_by_one_and_with_consent_alone() {
         assert_eq!(kept.0, 0, "no photograph stays where it was stored");
 
         // Who has withdrawn since is not enrolled by an older signature.
-        let lin =
-            person::by_key(&mut kit.read().acquire().await.unwrap(), "0012").await.unwrap().unwrap().id;
+        let lin = person::by_key(&mut kit.read().acquire().await.unwrap(), "0012").await.unwrap().unwrap().id;
         consent::withdraw(kit, None, lin, Purpose::FaceAccess).await.unwrap();
         let id = album::put(kit, by, folder()).await.unwrap();
         let number = album::confirm(kit, by, &id, Some(&collected)).await.unwrap();

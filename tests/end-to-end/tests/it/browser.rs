@@ -147,9 +147,11 @@ impl Browser {
         }
         let faults = self.session.run(AXE)?;
         let faults = faults.as_array().context("a list of faults")?.iter();
-        self.faults
-            .borrow_mut()
-            .extend(faults.map(|fault| format!("{page}: {}", fault.as_str().unwrap_or("?"))));
+        for fault in faults {
+            let fault = format!("{page}: {}", fault.as_str().unwrap_or("?"));
+            println!("axe: {fault}");
+            self.faults.borrow_mut().push(fault);
+        }
         Ok(())
     }
 }

@@ -148,11 +148,13 @@ pub(crate) fn plan(building: &Building, browser: &Browser) -> Result<()> {
     browser.pictures("plan-zh-CN")?;
     let address = page.run("return location.pathname")?;
     let address = address.as_str().context("an address")?.to_owned();
-    // It lives: the stream draws every mark anew as soon as it is there, and the page knows how old each is.
+    // It lives: it is drawn anew when somebody asks to leave.
     page.run(
         "for (const it of document.querySelectorAll('.plan .mark circle')) it.setAttribute('class', 'old')",
     )?;
+    building.door.press("rex")?;
     page.holds("return document.querySelectorAll('.plan .mark circle.old').length === 0")?;
+    building.door.release("rex")?;
     page.press_on("link", &["Switch to English"])?;
     page.go(&format!("{}{address}", building.console().trim_end_matches('/')))?;
     page.find("heading", &["Ground Floor"])?;
