@@ -99,10 +99,9 @@ mod tests {
     const AWAY: Outcome = Outcome::Unanswered(Why::Connect);
 
     fn pause(outcome: Outcome, tries: u32) -> Duration {
-        match next(outcome, tries, Duration::ZERO, 0.5) {
-            Next::Again(pause) => pause,
-            other => panic!("{other:?}"),
-        }
+        let next = next(outcome, tries, Duration::ZERO, 0.5);
+        let Next::Again(pause) = next else { panic!("{next:?}") };
+        pause
     }
 
     #[test]
