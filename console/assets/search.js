@@ -10,7 +10,7 @@
 
   const search = async () => {
     const address = new URL(field.form.action);
-    if (field.value.trim()) address.searchParams.set(field.name, field.value.trim());
+    for (const [name, value] of new FormData(field.form)) if (value.trim()) address.searchParams.set(name, value.trim());
     asked?.abort();
     asked = new AbortController();
     try {
@@ -30,6 +30,7 @@
     // Letters of pinyin are not the question until the input method has made characters of them.
     if (!event.isComposing) timer = setTimeout(search, PAUSE_MS);
   });
+  for (const filter of field.form.querySelectorAll("[data-filters]")) filter.addEventListener("change", search);
   field.addEventListener("compositionend", () => {
     clearTimeout(timer);
     timer = setTimeout(search, PAUSE_MS);

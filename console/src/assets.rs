@@ -18,6 +18,7 @@ pub(crate) fn routes() -> Routes<Console> {
         .get("/assets/console.css", Who::Anybody, style)
         .get("/assets/live.js", Who::Anybody, script)
         .get("/assets/search.js", Who::Anybody, search)
+        .get("/assets/sort.js", Who::Anybody, sort)
         .get("/assets/enrol.js", Who::Anybody, enrol)
         .get("/assets/plan.js", Who::Anybody, plan)
         .get("/assets/firmware.js", Who::Anybody, firmware)
@@ -39,6 +40,7 @@ macro_rules! asset {
 asset!(style, "console.css", "text/css; charset=utf-8");
 asset!(script, "live.js", "text/javascript; charset=utf-8");
 asset!(search, "search.js", "text/javascript; charset=utf-8");
+asset!(sort, "sort.js", "text/javascript; charset=utf-8");
 asset!(enrol, "enrol.js", "text/javascript; charset=utf-8");
 asset!(plan, "plan.js", "text/javascript; charset=utf-8");
 asset!(firmware, "firmware.js", "text/javascript; charset=utf-8");

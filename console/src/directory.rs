@@ -12,6 +12,7 @@ use kit::{Kit, StoredEvent, auth};
 use serde::Deserialize;
 
 use crate::page::Page;
+use crate::sight::Sight;
 use crate::words::Language;
 
 /// A door as pages name it.
@@ -107,6 +108,12 @@ pub(crate) fn is_changed_by(record: &StoredEvent) -> bool {
 }
 
 impl Directory {
+    /// Forgets what is not seen.
+    pub(crate) fn narrow(&mut self, sight: &Sight) {
+        self.doors.retain(|id, _| sight.sees_door(*id));
+        self.controllers.retain(|device, _| sight.sees_device(device));
+    }
+
     /// Reads the name of the person in a record, unless it is known.
     pub(crate) async fn learn(
         &mut self,

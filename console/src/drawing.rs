@@ -11,11 +11,11 @@ use std::time::Duration;
 use axum::body::Bytes;
 use domain::ids::PersonId;
 use jiff::tz::TimeZone;
-use kit::auth::Role;
+use kit::auth::{Ranks, Role};
 use kit::live::Heard;
 use kit::{Kit, StoredEvent};
 use serde::Deserialize;
-use tokio::time::Instant;
+use tokio::time::{Instant, timeout};
 
 use crate::page::Page;
 use crate::routes::stream;
@@ -29,6 +29,11 @@ pub(crate) const REDRAW: Duration = Duration::from_millis(250);
 /// draws for themselves.
 const ROWS: usize = 256;
 
+/// A database has so long to answer while others wait for the drawing, and is left alone for so long when it did not: a page
+/// says "stale" after 5 s without a beat.
+const PATIENCE: Duration = Duration::from_secs(1);
+const ALONE: Duration = Duration::from_secs(10);
+
 /// Every drawing that somebody looks at. Cheap to clone.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Drawings(Arc<Mutex<HashMap<Key, Weak<Drawing>>>>);
@@ -37,7 +42,8 @@ pub(crate) struct Drawings(Arc<Mutex<HashMap<Key, Weak<Drawing>>>>);
 struct Key {
     view: View,
     language: Language,
-    is_for_managers: bool,
+    /// Whoever sees as much and changes as much sees the same.
+    ranks: Ranks,
 }
 
 /// A view in a language, as far as it is the same for many.
@@ -45,7 +51,7 @@ struct Key {
 pub(crate) struct Drawing {
     kit: Kit,
     page: Page,
-    view: View,
+    key: Key,
     inner: tokio::sync::Mutex<Inner>,
 }
 
@@ -56,6 +62,8 @@ struct Inner {
     is_outdated: bool,
     /// The last record that changed names.
     outdated_by: u64,
+    /// When the database is asked again, after it did not answer.
+    again_at: Option<Instant>,
     state: State,
     /// The last lines that were drawn.
     rows: VecDeque<(u64, Row)>,
@@ -100,25 +108,26 @@ impl Drawings {
         &self,
         kit: &Kit,
         (language, zone): (Language, &TimeZone),
-        rank: Role,
+        ranks: &Ranks,
         view: View,
     ) -> Result<Arc<Drawing>, sqlx::Error> {
-        let is_for_managers = rank >= Role::Manager;
-        let key = Key { view, language, is_for_managers };
+        // Only what managers change looks otherwise to them.
+        let told = |role| if role >= Role::Manager { Role::Manager } else { Role::Viewer };
+        let key = Key { view, language, ranks: ranks.told_as(told) };
         if let Some(drawing) = self.drawings().get(&key).and_then(Weak::upgrade) {
             return Ok(drawing);
         }
-        let scene = Scene::load(kit, language, &key.view, &[]).await?;
-        let rank = Some(if is_for_managers { Role::Manager } else { Role::Viewer });
-        let page = Page { language, operator: None, rank, zone: zone.clone(), section: "" };
+        let scene = Scene::load(kit, language, &key.view, &[], &key.ranks).await?;
+        let page = Page { language, operator: None, zone: zone.clone(), section: "" };
         let inner = Inner {
             scene,
             is_outdated: false,
             outdated_by: 0,
+            again_at: None,
             state: State::default(),
             rows: VecDeque::new(),
         };
-        let drawing = Drawing { kit: kit.clone(), page, view: key.view.clone(), inner: inner.into() };
+        let drawing = Drawing { kit: kit.clone(), page, key: key.clone(), inner: inner.into() };
         let mut drawings = self.drawings();
         // Somebody else may have begun it meanwhile.
         if let Some(drawing) = drawings.get(&key).and_then(Weak::upgrade) {
@@ -137,8 +146,22 @@ impl Drawings {
 
 impl Drawing {
     /// Whether a record has a line here.
-    pub(crate) fn tells(&self, record: &StoredEvent) -> bool {
-        self.view.tells(record)
+    pub(crate) async fn tells(&self, record: &StoredEvent) -> bool {
+        if !self.key.view.tells(record) || self.key.ranks.at_site().is_some() {
+            return self.key.view.tells(record);
+        }
+        let mut inner = self.inner.lock().await;
+        // A door that was just moved is told of to whoever sees it now.
+        inner.refresh(self).await;
+        inner.scene.sight.tells(record)
+    }
+
+    /// What devices say now, as far as it is seen here.
+    pub(crate) async fn heard(&self) -> BTreeMap<String, Heard> {
+        if self.key.ranks.at_site().is_some() {
+            return self.kit.live().all();
+        }
+        self.inner.lock().await.scene.devices(&self.kit)
     }
 
     /// A record says that names changed: they are read again before anything is drawn next. Said by each who watches.
@@ -179,10 +202,13 @@ impl Drawing {
 impl Inner {
     async fn draw(&mut self, of: &Drawing, changes: (u64, u64), now: i64) {
         self.refresh(of).await;
-        self.scene.count(&of.kit, &of.view).await;
-        let devices = of.kit.live().all();
+        if self.may_ask() {
+            let counted = timeout(PATIENCE, self.scene.count(&of.kit, &of.key.view)).await;
+            self.asked(counted.is_ok());
+        }
+        let devices = self.scene.devices(&of.kit);
         let troubles = of.kit.troubles().standing();
-        let html = of.view.render(&of.page, &self.scene, &devices, &troubles, now);
+        let html = of.key.view.render(&of.page, &self.scene, &devices, &troubles, now);
         let shape = without_ages(&html);
         let state = &mut self.state;
         if state.number == 0 || state.shape != shape {
@@ -204,7 +230,13 @@ impl Inner {
         }
         let (kit, page) = (&of.kit, &of.page);
         // A database that does not answer costs names, not the page: they are read with the next drawing.
-        self.is_outdated |= self.scene.directory.learn(kit, page.language, record).await.is_err();
+        if self.may_ask() {
+            let learnt = timeout(PATIENCE, self.scene.directory.learn(kit, page.language, record)).await;
+            self.asked(learnt.is_ok());
+            self.is_outdated |= !matches!(learnt, Ok(Ok(())));
+        } else {
+            self.is_outdated = true;
+        }
         let html = event::row(kit, page, &self.scene.directory, record, kit.now());
         let person =
             record.parse().and_then(|it: Whom| it.person).filter(|_| html.contains(event::PASS_GOES_HERE));
@@ -218,13 +250,27 @@ impl Inner {
 
     /// Reads names again if they changed; those that cannot be read stay as they were.
     async fn refresh(&mut self, of: &Drawing) {
-        if self.is_outdated
-            && let Ok(scene) = Scene::load(&of.kit, of.page.language, &of.view, &[]).await
-        {
+        if !self.is_outdated || !self.may_ask() {
+            return;
+        }
+        let load = Scene::load(&of.kit, of.page.language, &of.key.view, &[], &of.key.ranks);
+        let loaded = timeout(PATIENCE, load).await;
+        self.asked(loaded.is_ok());
+        if let Ok(Ok(scene)) = loaded {
             self.scene = scene;
             self.is_outdated = false;
             self.rows.clear();
         }
+    }
+
+    /// Whether the database is asked now: everybody who watches waits for its answer.
+    fn may_ask(&self) -> bool {
+        self.again_at.is_none_or(|at| at <= Instant::now())
+    }
+
+    /// One that did not answer is left alone for a while.
+    fn asked(&mut self, answered: bool) {
+        self.again_at = (!answered).then(|| Instant::now() + ALONE);
     }
 }
 

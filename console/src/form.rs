@@ -19,6 +19,11 @@ impl Fields {
         values.into_iter().fold(self, |fields, value| fields.with(name, value))
     }
 
+    /// Whether nothing was sent.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
     /// Every number that was sent under a name; what is none is left out.
     pub(crate) fn numbers(&self, name: &str) -> Vec<u64> {
         self.all(name).filter_map(|value| value.parse().ok()).collect()

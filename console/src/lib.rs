@@ -13,6 +13,7 @@ mod form;
 mod page;
 mod routes;
 mod sheet;
+mod sight;
 mod state;
 mod trace;
 mod view;

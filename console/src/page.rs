@@ -24,8 +24,6 @@ pub(crate) const PASSWORD_LENGTH: u32 = 10;
 pub(crate) struct Page {
     pub(crate) language: Language,
     pub(crate) operator: Option<Operator>,
-    /// The rank that it is drawn for: the operator's own; what many watch is drawn for nobody, and for their rank.
-    pub(crate) rank: Option<Role>,
     pub(crate) zone: TimeZone,
     /// Which entry of the navigation the page belongs to; none for pages outside it.
     pub(crate) section: &'static str,
@@ -44,12 +42,17 @@ impl Page {
 
     /// And at people and rights too.
     pub(crate) fn is_of_the_control_room(&self) -> bool {
-        self.is_inside() && self.operator.as_ref().is_some_and(|it| it.role >= Role::Operator)
+        self.is_inside() && self.is_at_site(Role::Operator)
     }
 
     /// And at what the site is run with.
     pub(crate) fn is_administration(&self) -> bool {
-        self.is_inside() && self.operator.as_ref().is_some_and(|it| it.role >= Role::Administrator)
+        self.is_inside() && self.is_at_site(Role::Administrator)
+    }
+
+    /// Whether whoever looks has this rank at the whole site.
+    pub(crate) fn is_at_site(&self, role: Role) -> bool {
+        self.operator.as_ref().is_some_and(|operator| operator.is_at_site(role))
     }
 
     /// A name as this language shows it, and the other one where there is one.
@@ -105,7 +108,7 @@ impl Page {
 
     pub(crate) fn signed_in_as(&self) -> Cow<'static, str> {
         let Some(operator) = &self.operator else { return Cow::Borrowed("") };
-        let role = self.say(&format!("role-{}", operator.role.as_str())).into_owned();
+        let role = self.say(&format!("role-{}", operator.ranks.highest().as_str())).into_owned();
         self.language
             .say_with("signed-in-as", &[("name", operator.name.clone().into()), ("role", role.into())])
     }

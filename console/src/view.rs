@@ -6,6 +6,7 @@ use std::sync::Arc;
 use domain::ids::{AreaId, DoorId};
 use doors::plan::{self, Plan, Point};
 use doors::survey::Survey;
+use kit::auth::Ranks;
 use kit::ingest::{Lane, positions};
 use kit::live::Heard;
 use kit::trouble::Trouble;
@@ -15,6 +16,7 @@ use serde::Deserialize;
 use crate::directory::{self, Directory};
 use crate::page::Page;
 use crate::routes::{plan as plans, site};
+use crate::sight::Sight;
 use crate::state;
 use crate::words::Language;
 
@@ -38,6 +40,8 @@ pub(crate) enum View {
 /// What a view is drawn from, besides what devices say.
 #[derive(Clone, Debug)]
 pub(crate) struct Scene {
+    /// What of it all is seen; whatever else is in the scene is cut to it.
+    pub(crate) sight: Sight,
     pub(crate) directory: Directory,
     pub(crate) survey: Survey,
     /// Every floor that has a plan.
@@ -105,25 +109,36 @@ impl View {
 }
 
 impl Scene {
-    /// Reads what a view needs.
+    /// Reads what a view needs, as far as somebody of these ranks sees it.
     pub(crate) async fn load(
         kit: &Kit,
         language: Language,
         view: &View,
         records: &[Arc<StoredEvent>],
+        ranks: &Ranks,
     ) -> Result<Self, sqlx::Error> {
-        let directory = directory::load(kit, language, records).await?;
+        let mut directory = directory::load(kit, language, records).await?;
         let mut connection = kit.read().acquire().await?;
         let survey = Survey::load(&mut connection).await?;
-        let plans = plan::list(&mut connection).await?.into_iter().collect();
-        let standing = match view {
+        let sight = Sight::of(ranks, &survey);
+        let survey = survey.within(&sight.reach);
+        directory.narrow(&sight);
+        let mut plans: BTreeMap<_, _> = plan::list(&mut connection).await?.into_iter().collect();
+        plans.retain(|floor, _| sight.reach.in_area(*floor).is_some());
+        let mut standing = match view {
             View::Plan(floor) => plan::standing(&mut connection, *floor).await?,
             View::Live | View::Site(_) | View::Door(_) | View::Devices | View::Device(_) => Vec::new(),
         };
+        standing.retain(|(door, _)| sight.sees_door(door.0));
         drop(connection);
-        let mut scene = Self { directory, survey, plans, standing, complete: Vec::new() };
+        let mut scene = Self { sight, directory, survey, plans, standing, complete: Vec::new() };
         scene.count(kit, view).await;
         Ok(scene)
+    }
+
+    /// What devices say now, as far as it is seen.
+    pub(crate) fn devices(&self, kit: &Kit) -> BTreeMap<String, Heard> {
+        self.sight.of_devices(kit.live().all())
     }
 
     /// Reads how far the streams are complete, where the view shows it. A database that does not answer leaves what was

@@ -1,35 +1,32 @@
 //! Doors and policy over HTTP, for programs. The console calls the functions themselves.
 
+mod area;
+mod day;
+mod door;
+mod level;
+mod schedule;
+mod small;
+mod things;
+
 use std::path::Path;
 
 use axum::Json;
 use axum::extract::{Query, State};
-use domain::policy::{DoorKind, Egress};
 use kit::auth::{Operator, Role, Scope};
 use kit::routes::{Doc, Routes, Who};
 use kit::{Kit, Problem};
-use people::word::{Word as _, schema};
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
 use crate::import::{Options, Photos, import_text};
-use crate::place::AreaKind;
 use crate::policy::{Published, publish, published_version};
-use crate::{door, level, place, schedule};
 
 const READ: Who = Who::Api(Role::Viewer, Scope::ReadSite);
+const WRITE: Who = Who::Api(Role::Manager, Scope::WriteSite);
 
-/// The routes: lists to read, publishing, importing.
+/// The routes: the things of the site, publishing, importing.
 pub fn routes() -> Routes<Kit> {
     Routes::default()
-        .get("/api/v1/areas", READ, areas)
-        .says(Doc::new("The areas").answers::<Areas>())
-        .get("/api/v1/doors", READ, doors)
-        .says(Doc::new("The doors, lanes and barriers").answers::<Doors>())
-        .get("/api/v1/schedules", READ, schedules)
-        .says(Doc::new("The schedules").answers::<Schedules>())
-        .get("/api/v1/levels", READ, levels)
-        .says(Doc::new("Who may pass where and when").answers::<Levels>())
         .get("/api/v1/policy", READ, version)
         .says(Doc::new("Which policy is in force").answers::<Version>())
         .post("/api/v1/policy", Who::Api(Role::Manager, Scope::WriteSite), publish_now)
@@ -47,176 +44,8 @@ pub fn routes() -> Routes<Kit> {
                 .answers::<Imported>()
                 .refuses(422, &["import-wrong"]),
         )
+        .merge(things::routes())
         .merge(crate::firmware::routes())
-}
-
-/// An area.
-#[derive(Serialize, ToSchema)]
-struct Area {
-    id: u64,
-    key: String,
-    name: String,
-    latin: String,
-    #[schema(schema_with = schema::<AreaKind>)]
-    kind: &'static str,
-    /// The area it lies in.
-    r#in: Option<u64>,
-}
-
-/// Every area.
-#[derive(Serialize, ToSchema)]
-struct Areas {
-    items: Vec<Area>,
-}
-
-async fn areas(State(kit): State<Kit>) -> Result<Json<Areas>, Problem> {
-    let mut connection = kit.read().acquire().await?;
-    let areas = place::areas(&mut connection).await?;
-    let items = areas.into_iter().map(|(id, it)| Area {
-        id: id.0,
-        key: it.label.key,
-        name: it.label.name,
-        latin: it.label.latin,
-        kind: it.kind.word(),
-        r#in: it.parent.map(|parent| parent.0),
-    });
-    Ok(Json(Areas { items: items.collect() }))
-}
-
-/// A door, a lane or a barrier.
-#[derive(Serialize, ToSchema)]
-struct Door {
-    id: u64,
-    key: String,
-    name: String,
-    latin: String,
-    controller: u64,
-    /// The bus and the address of its board, where it has one.
-    bus: Option<String>,
-    address: Option<u8>,
-    #[schema(schema_with = schema::<DoorKind>)]
-    kind: &'static str,
-    /// The area it is entered from.
-    outside: u64,
-    /// The area it leads to.
-    inside: u64,
-    /// Which ways lead out.
-    #[schema(schema_with = schema::<Egress>)]
-    egress: &'static str,
-    /// How long it is released, in milliseconds.
-    strike_ms: u64,
-}
-
-/// Every door.
-#[derive(Serialize, ToSchema)]
-struct Doors {
-    items: Vec<Door>,
-}
-
-async fn doors(State(kit): State<Kit>) -> Result<Json<Doors>, Problem> {
-    let mut connection = kit.read().acquire().await?;
-    let doors = door::list(&mut connection).await?;
-    let items = doors.into_iter().map(|(id, it)| {
-        let (bus, address) = it.board.map(|board| (board.bus, board.address)).unzip();
-        Door {
-            id: id.0,
-            key: it.label.key,
-            name: it.label.name,
-            latin: it.label.latin,
-            controller: it.controller.0,
-            bus,
-            address,
-            kind: it.kind.word(),
-            outside: it.outside.0,
-            inside: it.inside.0,
-            egress: it.egress.word(),
-            strike_ms: u64::try_from(it.strike.as_millis()).unwrap_or(u64::MAX),
-        }
-    });
-    Ok(Json(Doors { items: items.collect() }))
-}
-
-/// A schedule.
-#[derive(Serialize, ToSchema)]
-struct Schedule {
-    id: u64,
-    key: String,
-    name: String,
-    latin: String,
-    windows: Vec<Window>,
-}
-
-/// When a schedule applies.
-#[derive(Serialize, ToSchema)]
-struct Window {
-    /// The kinds of days, a bit each: Monday to Sunday from the lowest, then the calendar's kinds.
-    days: u16,
-    /// Minutes of the day.
-    from: u16,
-    /// Where it is not after `from`, of the next day.
-    until: u16,
-}
-
-/// Every schedule.
-#[derive(Serialize, ToSchema)]
-struct Schedules {
-    items: Vec<Schedule>,
-}
-
-async fn schedules(State(kit): State<Kit>) -> Result<Json<Schedules>, Problem> {
-    let mut connection = kit.read().acquire().await?;
-    let schedules = schedule::list(&mut connection).await?;
-    let items = schedules.into_iter().map(|(id, it)| {
-        let windows = it.windows.iter().map(|window| Window {
-            days: window.days.bits(),
-            from: window.span.from(),
-            until: window.span.until(),
-        });
-        Schedule {
-            id: id.0,
-            windows: windows.collect(),
-            key: it.label.key,
-            name: it.label.name,
-            latin: it.label.latin,
-        }
-    });
-    Ok(Json(Schedules { items: items.collect() }))
-}
-
-/// Who may pass where and when.
-#[derive(Serialize, ToSchema)]
-struct Level {
-    id: u64,
-    key: String,
-    name: String,
-    latin: String,
-    /// Groups of people.
-    groups: Vec<u64>,
-    doors: Vec<u64>,
-    door_groups: Vec<u64>,
-    schedule: u64,
-}
-
-/// Every level.
-#[derive(Serialize, ToSchema)]
-struct Levels {
-    items: Vec<Level>,
-}
-
-async fn levels(State(kit): State<Kit>) -> Result<Json<Levels>, Problem> {
-    let mut connection = kit.read().acquire().await?;
-    let levels = level::list(&mut connection).await?;
-    let items = levels.into_iter().map(|(id, it)| Level {
-        id: id.0,
-        groups: it.groups.iter().map(|group| group.0).collect(),
-        doors: it.doors.iter().map(|door| door.0).collect(),
-        door_groups: it.door_groups,
-        schedule: it.schedule.0,
-        key: it.label.key,
-        name: it.label.name,
-        latin: it.label.latin,
-    });
-    Ok(Json(Levels { items: items.collect() }))
 }
 
 /// The policy in force.

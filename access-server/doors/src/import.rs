@@ -27,6 +27,7 @@ use kit::{Kit, Problem};
 use people::embed::EmbedService;
 pub use run::{Done, Line};
 use text::Lines;
+pub(crate) use text::factors;
 
 /// What to do with an import.
 #[derive(Clone, Copy, Debug)]

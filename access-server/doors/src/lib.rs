@@ -17,6 +17,7 @@ pub mod level;
 pub mod place;
 pub mod plan;
 pub mod policy;
+pub mod reach;
 pub mod schedule;
 pub mod survey;
 

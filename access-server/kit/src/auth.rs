@@ -19,6 +19,7 @@ mod half;
 mod operator;
 mod operators;
 mod password;
+mod ranks;
 mod scope;
 pub mod second;
 mod session;
@@ -37,6 +38,7 @@ pub use half::{HALF, Half, finish};
 pub use operator::{Operator, Owed};
 pub use operators::{OperatorError, OperatorId, OperatorRow, add, list};
 pub use password::{PasswordError, generate as generate_password};
+pub use ranks::{MOST_PLACES, Ranks, RanksError};
 pub use scope::Scope;
 pub(crate) use session::Uses;
 pub use session::{Desk, Entry, LoginRefusal, NewSession, SESSION_COOKIE, end, end_cookie, is_live, sign_in};
@@ -112,6 +114,7 @@ pub(crate) fn statements() -> impl Iterator<Item = &'static (&'static str, &'sta
         .iter()
         .chain(change::STATEMENTS)
         .chain(half::STATEMENTS)
+        .chain(ranks::STATEMENTS)
         .chain(second::STATEMENTS)
         .chain(session::STATEMENTS)
         .chain(sessions::STATEMENTS)

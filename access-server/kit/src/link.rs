@@ -15,7 +15,7 @@ use uplink::command::{Action, Command, Outcome};
 use uplink::topics::{Leaf, topic};
 use uplink::wire;
 
-use crate::auth::Operator;
+use crate::auth::{OperatorId, Role};
 use crate::clock::micros;
 use crate::journal::hex;
 use crate::problem::Problem;
@@ -195,14 +195,14 @@ impl Way {
 
 impl Kit {
     /// Gives a device a command in an operator's name, and waits for what becomes of it (5.5 s at most). It is
-    /// journaled with the operator's id and reason before it leaves, and expires [`COMMAND_EXPIRY`] after that; the
+    /// journaled with the operator's id, their rank where the device is, and the reason before it leaves, and expires [`COMMAND_EXPIRY`] after that; the
     /// outcome is journaled by the controller.
     ///
     /// # Errors
     /// When it cannot be journaled and leave at once, or no outcome comes before it expires.
     pub async fn command(
         &self,
-        operator: &Operator,
+        (operator, rank): (OperatorId, Role),
         device: &str,
         action: Action,
         reason: &str,
@@ -213,7 +213,7 @@ impl Kit {
         let mut id = [0; 16];
         SystemRandom::new().fill(&mut id).expect("the system's random source works");
         let id = hex(&id);
-        let (by, rank) = (operator.id.0.cast_unsigned(), operator.role.rank());
+        let (by, rank) = (operator.0.cast_unsigned(), rank.rank());
         let mut tx = tokio::time::timeout(TURN, self.begin()).await.map_err(|_| CommandError::Busy)??;
         let given = json!({ "device": device, "command": { "id": id, "by": by, "rank": rank, "action": action },
             "reason": reason });

@@ -37,7 +37,10 @@ pub enum Who {
     Anybody,
     /// Whoever is signed in, even with a first password: for choosing one, and for signing out.
     SignedIn,
-    /// Operators of this rank or a higher one, with a password of their own.
+    /// Operators of this rank or a higher one in some place of the site, with a password of their own. The handler shows
+    /// and takes what is of those places, and nothing else.
+    Somewhere(Role),
+    /// The same with the rank at the whole site.
     AtLeast(Role),
     /// The same, and programs whose token has this scope.
     Api(Role, Scope),

@@ -115,6 +115,18 @@ pub async fn operator(kit: &Kit, role: Role) -> Operator {
     signed_in(kit, role.as_str(), &own).await
 }
 
+/// Somebody who manages one place of the site, signed in with a password of their own.
+///
+/// # Panics
+/// When there is one already.
+pub async fn keeper(kit: &Kit, place: u64) -> Operator {
+    let (first, own) = (auth::generate_password(), auth::generate_password());
+    let ranks = auth::Ranks::new(None, [(place, Role::Manager)]).expect("a rank in a place");
+    let id = auth::add(kit, None, "keeper", ranks, &first).await.expect("the first keeper");
+    auth::change_password(kit, id, &first, &own).await.expect("another password");
+    signed_in(kit, "keeper", &own).await
+}
+
 /// An administrator who signed in for the first time and has not chosen a password yet.
 ///
 /// # Panics

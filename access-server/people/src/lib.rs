@@ -36,6 +36,7 @@ pub const MIGRATIONS: &[Migration] = &[
     Migration { slice: "people", number: 1, sql: include_str!("../migrations/001_people.sql") },
     Migration { slice: "people", number: 2, sql: include_str!("../migrations/002_board_entry.sql") },
     Migration { slice: "people", number: 3, sql: include_str!("../migrations/003_sought.sql") },
+    Migration { slice: "people", number: 4, sql: include_str!("../migrations/004_orders.sql") },
 ];
 
 /// Every statement, for the test that prepares them on both engines.

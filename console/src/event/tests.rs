@@ -36,8 +36,7 @@ fn directory() -> Directory {
 
 async fn sentence(event: &StoredEvent) -> String {
     let kit = sites(&[]).await.remove(0).kit;
-    let page =
-        Page { language: Language::English, operator: None, rank: None, zone: TimeZone::UTC, section: "" };
+    let page = Page { language: Language::English, operator: None, zone: TimeZone::UTC, section: "" };
     view(&kit, &page, &directory(), event, 0).sentence
 }
 
@@ -91,8 +90,7 @@ async fn a_door_is_called_by_the_number_that_came() {
 #[tokio::test]
 async fn a_record_that_cannot_be_read_is_shown_as_such() {
     let kit = sites(&[]).await.remove(0).kit;
-    let page =
-        Page { language: Language::English, operator: None, rank: None, zone: TimeZone::UTC, section: "" };
+    let page = Page { language: Language::English, operator: None, zone: TimeZone::UTC, section: "" };
     let view =
         view(&kit, &page, &directory(), &told("server", Stream::Own, kit::journal::UNREADABLE, "{}"), 0);
     assert_eq!(

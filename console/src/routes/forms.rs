@@ -6,14 +6,16 @@ use axum::http::HeaderMap;
 use axum::response::{IntoResponse, Redirect, Response};
 use doors::DoorsError;
 use doors::edit::{Aim, Edit, Finished, Seen};
+use doors::reach::Reach;
 use doors::survey::{Survey, Thing};
 use kit::Kit;
-use kit::auth::Operator;
+use kit::auth::{Operator, Role};
 use kit::problem::Problem;
 
 use crate::Console;
 use crate::form::Fields;
 use crate::page::Page;
+use crate::routes::must_be;
 use crate::sheet::{self, Fault, Part, Removal, Sheet};
 
 /// A kind of thing that has a form.
@@ -71,27 +73,15 @@ impl From<DoorsError> for Refused {
     }
 }
 
-/// The five routes of a kind of thing; its folder ends without a slash.
+/// The five routes of a kind of thing, and who may call them; its folder ends without a slash.
 macro_rules! form_routes {
-    ($routes:expr, $form:ty, $folder:literal) => {
+    ($routes:expr, $form:ty, $folder:literal, $who:expr) => {
         $routes
-            .get(concat!($folder, "/new"), $crate::routes::MANAGER, $crate::routes::forms::new::<$form>)
-            .post(concat!($folder, "/new"), $crate::routes::MANAGER, $crate::routes::forms::add::<$form>)
-            .get(
-                concat!($folder, "/{id}/edit"),
-                $crate::routes::MANAGER,
-                $crate::routes::forms::show::<$form>,
-            )
-            .post(
-                concat!($folder, "/{id}/edit"),
-                $crate::routes::MANAGER,
-                $crate::routes::forms::change::<$form>,
-            )
-            .post(
-                concat!($folder, "/{id}/remove"),
-                $crate::routes::MANAGER,
-                $crate::routes::forms::remove::<$form>,
-            )
+            .get(concat!($folder, "/new"), $who, $crate::routes::forms::new::<$form>)
+            .post(concat!($folder, "/new"), $who, $crate::routes::forms::add::<$form>)
+            .get(concat!($folder, "/{id}/edit"), $who, $crate::routes::forms::show::<$form>)
+            .post(concat!($folder, "/{id}/edit"), $who, $crate::routes::forms::change::<$form>)
+            .post(concat!($folder, "/{id}/remove"), $who, $crate::routes::forms::remove::<$form>)
     };
 }
 pub(super) use form_routes;
@@ -120,6 +110,7 @@ pub(super) async fn new<F: Form>(
 ) -> Result<Response, Problem> {
     let page = console.page(&headers, Some(operator)).at(F::BACK.0);
     let survey = survey(&console.kit).await?;
+    let survey = seen(&page, survey);
     let fields = F::blank(&survey, &asked);
     Ok(shown::<F>(page, &survey, None, &fields, None, Vec::new()))
 }
@@ -132,8 +123,10 @@ pub(super) async fn show<F: Form>(
 ) -> Result<Response, Problem> {
     let page = console.page(&headers, Some(operator)).at(F::BACK.0);
     let survey = survey(&console.kit).await?;
-    let (fields, seen) = F::fill(&survey, id).ok_or_else(|| gone::<F>(id))?;
-    let fields = fields.with("seen", seen);
+    let (fields, print) = F::fill(&survey, id).ok_or_else(|| gone::<F>(id))?;
+    may_change(&page, &survey, F::thing(id))?;
+    let survey = seen(&page, survey);
+    let fields = fields.with("seen", print);
     Ok(shown::<F>(page, &survey, Some(id), &fields, None, Vec::new()))
 }
 
@@ -168,6 +161,7 @@ pub(super) async fn remove<F: Form>(
     let page = console.page(&headers, Some(operator)).at(F::BACK.0);
     let mut edit = Edit::begin(&console.kit, by(&page)).await?;
     let before = edit.before().clone();
+    may_change(&page, &before, F::thing(id))?;
     let removed = match edit.remove(F::thing(id)).await {
         Ok(()) => edit.finish().await,
         Err(error) => Err(error),
@@ -196,17 +190,31 @@ pub(super) async fn remove<F: Form>(
 
 async fn put<F: Form>(kit: &Kit, page: Page, id: Option<u64>, fields: &Fields) -> Result<Response, Problem> {
     // A fingerprint that is none is that of nothing.
-    let seen = Seen::parse(fields.get("seen")).unwrap_or_else(|| Seen::of(&()));
+    let print = Seen::parse(fields.get("seen")).unwrap_or_else(|| Seen::of(&()));
     let mut edit = Edit::begin(kit, by(&page)).await?;
     let before = edit.before().clone();
-    let refused = match F::put(&mut edit, &page, fields, id.map(|id| (id, seen))).await {
+    if let Some(id) = id {
+        may_change(&page, &before, F::thing(id))?;
+    }
+    let refused = match F::put(&mut edit, &page, fields, id.map(|id| (id, print))).await {
         Ok(put) => match edit.finish().await {
-            Ok(done) => match keep(&page, fields, done).await? {
-                Outcome::Kept => return Ok(to(&F::after(put))),
-                Outcome::Doubted(concerns) => {
-                    return Ok(shown::<F>(page, &before, id, fields, None, concerns));
+            Ok(done) => {
+                // Nothing is put where they may not change it, nor moved there.
+                may_change(&page, &done.after, F::thing(put))?;
+                match keep(&page, fields, done).await? {
+                    Outcome::Kept => return Ok(to(&F::after(put))),
+                    Outcome::Doubted(concerns) => {
+                        return Ok(shown::<F>(
+                            page.clone(),
+                            &seen(&page, before),
+                            id,
+                            fields,
+                            None,
+                            concerns,
+                        ));
+                    }
                 }
-            },
+            }
             Err(error) => Refused::Doors(error),
         },
         Err(refused) => refused,
@@ -215,7 +223,7 @@ async fn put<F: Form>(kit: &Kit, page: Page, id: Option<u64>, fields: &Fields) -
         Refused::Fault(fault) => fault,
         Refused::Doors(error) => Fault::of(&page, &before, error)?,
     };
-    Ok(shown::<F>(page, &before, id, fields, Some(fault), Vec::new()))
+    Ok(shown::<F>(page.clone(), &seen(&page, before), id, fields, Some(fault), Vec::new()))
 }
 
 fn shown<F: Form>(
@@ -283,6 +291,23 @@ pub(super) fn aim<I>(known: Option<(u64, Seen)>, id: fn(u64) -> I) -> Aim<I> {
 /// The site as it is now.
 pub(super) async fn survey(kit: &Kit) -> Result<Survey, Problem> {
     Ok(Survey::load(&mut *kit.read().acquire().await?).await?)
+}
+
+/// Refuses whoever has no rank to change a thing where it is.
+fn may_change(page: &Page, survey: &Survey, thing: Thing) -> Result<(), Problem> {
+    must_be(reach(page, survey).and_then(|reach| reach.at(survey, thing)), Role::Manager)
+}
+
+/// What of the site whoever looks sees.
+fn seen(page: &Page, survey: Survey) -> Survey {
+    match reach(page, &survey) {
+        Some(reach) => survey.within(&reach),
+        None => survey,
+    }
+}
+
+fn reach(page: &Page, survey: &Survey) -> Option<Reach> {
+    page.operator.as_ref().map(|operator| Reach::of(&operator.ranks, survey))
 }
 
 /// Whose doing it is.

@@ -9,16 +9,20 @@ use axum::http::{HeaderMap, StatusCode};
 use axum::response::Response;
 use kit::auth::Operator;
 use kit::clock::micros;
-use kit::journal::{events_before, urgent_before};
+use kit::journal::{events_before, newest, urgent_before};
 use kit::problem::Problem;
 use kit::{Kit, StoredEvent, Stream};
 
 use crate::page::{Page, html};
-use crate::view::is_look;
-use crate::{Console, directory, event, state};
+use crate::sight::Sight;
+use crate::view::{Scene, View, is_look};
+use crate::{Console, event};
 
 /// Events shown at first.
-const EVENTS: u32 = 50;
+const EVENTS: usize = 50;
+/// Records looked at for them at most, and so many at a time.
+const FARTHEST: u64 = 4000;
+const PAGE: u32 = 100;
 /// Of the urgent ones so many are shown in any case, when they came within [`RECENT`]: nothing else pushes them off.
 const URGENT: u32 = 20;
 const RECENT: Duration = Duration::from_secs(24 * 60 * 60);
@@ -44,22 +48,33 @@ pub(super) async fn show(
     operator: Operator,
     headers: HeaderMap,
 ) -> Result<Response, Problem> {
+    let (kit, ranks) = (&console.kit, operator.ranks.clone());
     let page = console.page(&headers, Some(operator)).at("live");
-    let now = console.kit.now();
-    let mut records = recent(&console.kit, now).await?;
-    let after = records.first().map_or(0, |record| record.seq);
-    records.retain(|record| !is_look(record));
-    let directory = directory::load(&console.kit, page.language, &records).await?;
-    let events =
-        records.iter().map(|record| event::row(&console.kit, &page, &directory, record, now)).collect();
-    let troubles = console.kit.troubles().standing();
-    let state = state::render(&page, &directory, &console.kit.live().all(), &troubles, now);
+    let now = kit.now();
+    let after = newest(kit.read()).await?;
+    let mut scene = Scene::load(kit, page.language, &View::Live, &[], &ranks).await?;
+    let records = recent(kit, &scene.sight, after, now).await?;
+    for record in &records {
+        scene.directory.learn(kit, page.language, record).await?;
+    }
+    let events = records.iter().map(|it| event::row(kit, &page, &scene.directory, it, now)).collect();
+    let troubles = kit.troubles().standing();
+    let state = View::Live.render(&page, &scene, &scene.devices(kit), &troubles, now);
     Ok(html(StatusCode::OK, &Live { page, after, now, state, events }))
 }
 
-/// The last records, and after them the last urgent ones before; newest first.
-async fn recent(kit: &Kit, now: i64) -> Result<Vec<Arc<StoredEvent>>, sqlx::Error> {
-    let mut records = events_before(kit.read(), u64::MAX, EVENTS).await?;
+/// The last records up to a place in the journal, and after them the last urgent ones before; newest first. For whoever
+/// does not see all of the site it is what they see of the last [`FARTHEST`].
+async fn recent(kit: &Kit, sight: &Sight, last: u64, now: i64) -> Result<Vec<Arc<StoredEvent>>, sqlx::Error> {
+    let is_shown = |record: &Arc<StoredEvent>| !is_look(record) && sight.tells(record);
+    let (mut records, mut before) = (Vec::new(), last.saturating_add(1));
+    while records.len() < EVENTS && last.saturating_sub(before) < FARTHEST {
+        let page = events_before(kit.read(), before, PAGE).await?;
+        let Some(oldest) = page.last() else { break };
+        before = oldest.seq;
+        records.extend(page.into_iter().filter(is_shown));
+    }
+    records.truncate(EVENTS);
     let shown = records.iter().filter(|record| record.stream == Stream::Urgent).count();
     let more = URGENT.saturating_sub(u32::try_from(shown).unwrap_or(u32::MAX));
     if let Some(oldest) = records.last().map(|record| record.seq)
@@ -67,7 +82,7 @@ async fn recent(kit: &Kit, now: i64) -> Result<Vec<Arc<StoredEvent>>, sqlx::Erro
     {
         let urgent = urgent_before(kit.read(), oldest, more).await?;
         let is_recent = |record: &Arc<StoredEvent>| now.saturating_sub(record.received) < micros(RECENT);
-        records.extend(urgent.into_iter().filter(is_recent));
+        records.extend(urgent.into_iter().filter(|record| is_recent(record) && is_shown(record)));
     }
     Ok(records)
 }

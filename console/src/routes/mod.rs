@@ -34,9 +34,13 @@ use crate::{Console, assets};
 /// Where a password is chosen.
 const PASSWORD_PATH: &str = "/password";
 
-const VIEWER: Who = Who::AtLeast(Role::Viewer);
+const VIEWER: Who = Who::Somewhere(Role::Viewer);
 const OPERATOR: Who = Who::AtLeast(Role::Operator);
 const MANAGER: Who = Who::AtLeast(Role::Manager);
+/// Where what is exported lies in places, as far as it lies in the operator's.
+const OPERATOR_THERE: Who = Who::Somewhere(Role::Operator);
+/// Where what is changed lies in places: the handler looks whether it lies in the operator's.
+const MANAGER_THERE: Who = Who::Somewhere(Role::Manager);
 
 /// Every route of the console.
 pub(crate) fn all(console: &Console) -> Routes<Console> {
@@ -68,10 +72,19 @@ pub(crate) fn all(console: &Console) -> Routes<Console> {
     pages.merge(assets::routes())
 }
 
+/// Refuses a rank that is lower where the thing is.
+fn must_be(rank: Option<Role>, needed: Role) -> Result<(), Problem> {
+    if rank >= Some(needed) {
+        return Ok(());
+    }
+    Err(Problem::forbidden("elsewhere", "this needs a higher rank where it is")
+        .with("needs", needed.as_str()))
+}
+
 impl Console {
     /// The page's surroundings for whoever asks: in the language of the cookie or the browser.
     fn page(&self, headers: &HeaderMap, operator: Option<Operator>) -> Page {
-        let (language, rank) = (Language::of_request(headers), operator.as_ref().map(|it| it.role));
-        Page { language, operator, rank, zone: self.zone.clone(), section: "" }
+        let language = Language::of_request(headers);
+        Page { language, operator, zone: self.zone.clone(), section: "" }
     }
 }

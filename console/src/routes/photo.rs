@@ -4,7 +4,7 @@ use axum::extract::{Path, Query, State};
 use axum::http::header;
 use axum::response::{IntoResponse, Response};
 use domain::ids::PersonId;
-use kit::auth::Operator;
+use kit::auth::{Operator, Role};
 use kit::looks::What;
 use kit::problem::Problem;
 use people::picture::{self, Look};
@@ -34,7 +34,11 @@ pub(super) async fn show(
     }
     let (look, caching) = match admitted {
         true => (Look::BesideEvent, "private, max-age=300"),
-        false => (Look::ByOperator(operator.id), "private, no-store"),
+        false => {
+            // People are of the whole site.
+            operator.require(Role::Viewer)?;
+            (Look::ByOperator(operator.id), "private, no-store")
+        }
     };
     let found = picture::get(kit, look, person).await?;
     let picture = found.ok_or_else(|| Problem::not_found("there is no such picture"))?;

@@ -39,6 +39,7 @@ pub(super) async fn as_page(State(console): State<Console>, request: Request, ne
         "must-change-password" => return Redirect::to(PASSWORD_PATH).into_response(),
         "must-set-up-second-factor" => return Redirect::to(authenticator::PATH).into_response(),
         "rank" => page.say("problem-rank"),
+        "elsewhere" => page.say("problem-elsewhere"),
         "form-token" => page.say("problem-form-token"),
         "not-found" => page.say("problem-not-found"),
         _ => page.say_with("problem-other", "detail", problem.detail().to_owned()),

@@ -16,7 +16,7 @@ use axum::http::{HeaderMap, header};
 use axum::response::{IntoResponse, Response};
 use futures_util::stream::unfold;
 use kit::StoredEvent;
-use kit::auth::{Operator, OperatorId, Role, is_live};
+use kit::auth::{Operator, OperatorId, Ranks, is_live};
 use kit::problem::Problem;
 use kit::stream::Reader;
 use serde::Deserialize;
@@ -53,12 +53,13 @@ pub(super) async fn follow(
 ) -> Result<Response, Problem> {
     let seen = headers.get("last-event-id").and_then(|id| id.to_str().ok()?.parse().ok());
     let reader = console.kit.events().subscribe(seen.or(from.after)).await?;
-    let rank = operator.role;
-    let watcher = Watcher { id: operator.id, role: rank, session: operator.session().to_owned() };
+    let ranks = operator.ranks.clone();
+    let session = operator.session().to_owned();
+    let watcher = Watcher { id: operator.id, ranks: ranks.clone(), session };
     let language = console.page(&headers, Some(operator)).language;
     let nothing = || Problem::not_found("there is no such view");
     let view = View::parse(&from.view, &from.of).ok_or_else(nothing)?;
-    let drawing = console.drawings.of(&console.kit, (language, &console.zone), rank, view).await?;
+    let drawing = console.drawings.of(&console.kit, (language, &console.zone), &ranks, view).await?;
     let mut beat = interval(BEAT);
     beat.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let changes = console.kit.live().changes();
@@ -104,7 +105,7 @@ pub(crate) fn frame(event: &str, id: Option<u64>, data: &str) -> Bytes {
 /// Who watches, as they were when they came.
 struct Watcher {
     id: OperatorId,
-    role: Role,
+    ranks: Ranks,
     session: String,
 }
 
@@ -154,7 +155,7 @@ impl Follower {
                         self.drawing.outdate(record.seq).await;
                         self.look.get_or_insert_with(|| Instant::now() + REDRAW);
                     }
-                    if self.drawing.tells(&record) {
+                    if self.drawing.tells(&record).await {
                         let row = self.drawing.row(&record, &self.watcher.session).await;
                         return Some(frame("record", Some(record.seq), &row));
                     }
@@ -181,7 +182,7 @@ impl Follower {
                     }
                     // A device that fell silent changes nothing but by doing so.
                     self.look.get_or_insert_with(Instant::now);
-                    return Some(self.heard());
+                    return Some(self.heard().await);
                 }
             }
         }
@@ -197,8 +198,8 @@ impl Follower {
     }
 
     /// The time, and when each device was last heard.
-    fn heard(&self) -> Bytes {
-        let heard = self.console.kit.live().all();
+    async fn heard(&self) -> Bytes {
+        let heard = self.drawing.heard().await;
         let heard: serde_json::Map<_, _> =
             heard.into_iter().map(|(device, heard)| (device, heard.heard_at.into())).collect();
         frame("beat", None, &json!({ "now": self.console.kit.now(), "heard": heard }).to_string())
@@ -206,8 +207,8 @@ impl Follower {
 
     /// Only a database that says so ends the session of a page that is open: one that does not answer says nothing.
     async fn session_ended(&self) -> bool {
-        let Watcher { role, session, .. } = &self.watcher;
-        let asked = timeout(PATIENCE, is_live(&self.console.kit, session, *role)).await;
+        let Watcher { ranks, session, .. } = &self.watcher;
+        let asked = timeout(PATIENCE, is_live(&self.console.kit, session, ranks)).await;
         matches!(asked, Ok(Ok(false)))
     }
 }

@@ -10,7 +10,7 @@ use crate::words::Language;
 const NOW: i64 = 1_772_438_400_000_000;
 
 fn page() -> Page {
-    Page { language: Language::English, operator: None, rank: None, zone: TimeZone::UTC, section: "" }
+    Page { language: Language::English, operator: None, zone: TimeZone::UTC, section: "" }
 }
 
 /// A site of one controller with two doors.

@@ -8,7 +8,7 @@ use crate::words::Language;
 const NOW: i64 = 1_772_438_400_000_000;
 
 fn page(language: Language) -> Page {
-    Page { language, operator: None, rank: None, zone: TimeZone::UTC, section: "" }
+    Page { language, operator: None, zone: TimeZone::UTC, section: "" }
 }
 
 fn coded(code: &str, facts: &[(&str, Fact)]) -> Reason {

@@ -11,7 +11,7 @@ use axum::response::Response;
 use console::Console;
 use jiff::tz::TimeZone;
 use kit::Kit;
-use kit::auth::{self, Role};
+use kit::auth::{self, Ranks};
 use kit::testing::Site;
 use tower::ServiceExt;
 
@@ -50,8 +50,8 @@ pub(crate) struct Answer {
 }
 
 impl Browser {
-    pub(crate) async fn signed_in(kit: &Kit, name: &str, role: Role) -> Self {
-        auth::add(kit, None, name, role, FIRST).await.unwrap();
+    pub(crate) async fn signed_in(kit: &Kit, name: &str, ranks: impl Into<Ranks>) -> Self {
+        auth::add(kit, None, name, ranks, FIRST).await.unwrap();
         let session = auth::sign_in(kit, name, FIRST, "127.0.0.1").await.unwrap().whole().unwrap();
         auth::change_password(kit, session.operator, FIRST, OWN).await.unwrap();
         let session = auth::sign_in(kit, name, OWN, "127.0.0.1").await.unwrap().whole().unwrap();

@@ -12,6 +12,7 @@ mod operators;
 mod people;
 mod photo;
 mod plan;
+mod reach;
 mod site;
 mod stream;
 mod tokens;

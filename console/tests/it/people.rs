@@ -81,7 +81,7 @@ async fn a_person_is_added_changed_and_suspended() {
         assert!(manager.get(&suspended.to).await.page.contains("no credential of theirs opens a door"));
         let list = manager.get("/people?find=ada").await.page;
         assert!(list.contains("Suspended") && list.contains("Guard"));
-        assert_eq!(find::count(kit, "lxy").await.unwrap(), 0, "the former name finds nobody");
+        assert_eq!(find::count(kit, &"lxy".into()).await.unwrap(), 0, "the former name finds nobody");
 
         let removed = manager.post(&format!("{path}/remove"), "").await;
         assert_eq!((removed.status, removed.to.as_str()), (StatusCode::SEE_OTHER, "/people"));

@@ -9,12 +9,12 @@ use people::person::{self, Particulars};
 
 use crate::browser::{Browser, sites};
 
-async fn survey(kit: &Kit) -> Survey {
+pub(crate) async fn survey(kit: &Kit) -> Survey {
     Survey::load(&mut kit.read().acquire().await.unwrap()).await.unwrap()
 }
 
 /// Puts a site in place as somebody does who has never read a manual: one form after the other.
-async fn set_up(manager: &Browser) {
+pub(crate) async fn set_up(manager: &Browser) {
     for (path, fields) in [
         (
             "/site/settings",
@@ -37,11 +37,11 @@ async fn set_up(manager: &Browser) {
     }
 }
 
-const DOOR: &str = "name=Main&kind=door&outside=1&inside=4&controller=1&bus=lobby&address=1&egress=exit&strike=5\
+pub(crate) const DOOR: &str = "name=Main&kind=door&outside=1&inside=4&controller=1&bus=lobby&address=1&egress=exit&strike=5\
                     &held_after=30&relock=on-close&anti_passback=off&unrecorded_entry=refuse&fire_zone=1&open_with=2";
 
 /// The fingerprint in a form.
-async fn seen(manager: &Browser, path: &str) -> String {
+pub(crate) async fn seen(manager: &Browser, path: &str) -> String {
     let page = manager.get(path).await.page;
     page.split("name=\"seen\" value=\"").nth(1).unwrap().split('"').next().unwrap().to_owned()
 }

@@ -23,21 +23,21 @@ use crate::browser::{Browser, sites};
 const PATIENCE: Duration = Duration::from_secs(20);
 
 /// A screen that follows the stream.
-struct Screen {
+pub(crate) struct Screen {
     body: BodyDataStream,
     text: String,
 }
 
 /// An event of the stream.
 #[derive(Clone, Debug, Default, PartialEq)]
-struct Told {
-    event: String,
-    id: Option<u64>,
-    data: String,
+pub(crate) struct Told {
+    pub(crate) event: String,
+    pub(crate) id: Option<u64>,
+    pub(crate) data: String,
 }
 
 impl Screen {
-    async fn opened(routes: &Router, session: &str, asked: &str, language: &str) -> Self {
+    pub(crate) async fn opened(routes: &Router, session: &str, asked: &str, language: &str) -> Self {
         let cookies = format!("{SESSION_COOKIE}={session}; language={language}");
         let request = Request::get(format!("/live/stream{asked}")).header(header::COOKIE, cookies);
         let response = routes.clone().oneshot(request.body(Body::empty()).unwrap()).await.unwrap();
@@ -47,7 +47,7 @@ impl Screen {
     }
 
     /// The next event of this kind.
-    async fn next(&mut self, kind: &str) -> Told {
+    pub(crate) async fn next(&mut self, kind: &str) -> Told {
         loop {
             let told =
                 tokio::time::timeout(PATIENCE, self.any()).await.unwrap_or_else(|_| panic!("no {kind} came"));
@@ -57,7 +57,7 @@ impl Screen {
         }
     }
 
-    async fn any(&mut self) -> Told {
+    pub(crate) async fn any(&mut self) -> Told {
         loop {
             if let Some((event, rest)) = self.text.split_once("\n\n") {
                 let mut told = Told::default();
@@ -86,7 +86,7 @@ impl Screen {
     }
 }
 
-fn pages(site: &Site) -> Router {
+pub(crate) fn pages(site: &Site) -> Router {
     console::routes(Console::new(site.kit.clone(), TimeZone::UTC)).into()
 }
 
@@ -221,9 +221,16 @@ async fn passage(site: &Site, person: PersonId) -> u64 {
         "door": 1, "side": "entry", "person": person.0, "outcome": "granted", "reasons": [],
         "trace": { "policy_version": 1, "shown": [], "rules": [], "centre": "not-needed" },
     });
+    told_by(site, "controller-1", "access", &body).await
+}
+
+/// A record as a device tells it.
+pub(crate) async fn told_by(site: &Site, device: &str, kind: &str, body: &serde_json::Value) -> u64 {
     let seq = journal(site, 1).await;
     let mut tx = site.kit.begin().await.unwrap();
-    sqlx::query("UPDATE journal SET source = 'controller-1', stream = 'bulk', kind = 'access', body = $1 WHERE seq = $2")
+    sqlx::query("UPDATE journal SET source = $1, stream = 'bulk', kind = $2, body = $3 WHERE seq = $4")
+        .bind(device.to_owned())
+        .bind(kind.to_owned())
         .bind(body.to_string())
         .bind(seq.cast_signed())
         .execute(&mut *tx)

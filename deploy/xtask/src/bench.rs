@@ -6,9 +6,11 @@
 
 mod bus;
 mod conditions;
+mod fanout;
 mod frame;
 mod ingest;
 mod peers;
+mod records;
 mod search;
 mod turns;
 
@@ -42,6 +44,10 @@ enum Name {
     Search,
     /// MQTT to a durable row against Node with `mqtt` and `better-sqlite3`.
     Ingest,
+    /// An event on every screen against Node with `ws`.
+    Fanout,
+    /// Finding records in a long journal, against a second and an ordinary table.
+    Records,
     /// A camera frame against `face_recognition`.
     Frame,
 }
@@ -92,6 +98,8 @@ pub(crate) fn run(options: &Options) -> Result<ExitCode> {
             Name::Bus => vec![bus::compare()?],
             Name::Search => on_this_machine(options, search::compare)?,
             Name::Ingest => on_this_machine(options, ingest::compare)?,
+            Name::Fanout => on_this_machine(options, fanout::compare)?,
+            Name::Records => on_this_machine(options, records::compare)?,
             Name::Frame => {
                 fetch::all(None)?;
                 on_this_machine(options, frame::compare)?

@@ -2,14 +2,16 @@
 //
 // It takes the same payloads from the same kind of broker with the same certificate as the server does, and sends the
 // same acknowledgement after its commit; it keeps no hash chain. Tuned: write-ahead log with every commit synced to the
-// disk, one prepared statement, and whatever has come in meanwhile goes into one transaction. Says `ready`.
+// disk, one prepared statement, and whatever has come in meanwhile goes into one transaction. With a fourth word,
+// `screens`, it tells every WebSocket after the commit: see `fanout.js`. Says `ready`.
 'use strict';
 const fs = require('fs');
 const path = require('path');
 const mqtt = require('mqtt');
 const Database = require('better-sqlite3');
 
-const [port, pki, file] = process.argv.slice(2);
+const [port, pki, file, screens] = process.argv.slice(2);
+const fanout = screens && require('./fanout.js');
 const db = new Database(file);
 db.pragma('journal_mode = WAL');
 db.pragma('synchronous = FULL');
@@ -25,9 +27,11 @@ let waiting = [];
 const commit = db.transaction((messages) => {
   const complete = new Map();
   const received = Date.now() * 1000;
+  const told = [];
   for (const [topic, payload] of messages) {
     const [, , source, , stream] = topic.split('/');
     const batch = JSON.parse(payload);
+    told.push([source, batch.events]);
     for (const event of batch.events) {
       insert.run(received, source, batch.epoch, stream, event.seq, event.at, event.kind, JSON.stringify(event.data));
     }
@@ -37,13 +41,15 @@ const commit = db.transaction((messages) => {
     const last = batch.events.at(-1).seq;
     complete.set(lane, { v: 1, epoch: batch.epoch, up_to: Math.max(before, last) });
   }
-  return complete;
+  return [complete, told];
 });
 
 function flush() {
   const messages = waiting;
   waiting = [];
-  for (const [topic, ack] of commit.immediate(messages)) client.publish(topic, JSON.stringify(ack), { qos: 0 });
+  const [complete, told] = commit.immediate(messages);
+  for (const [topic, ack] of complete) client.publish(topic, JSON.stringify(ack), { qos: 0 });
+  if (fanout) for (const [source, events] of told) fanout.tell(source, events);
 }
 
 const read = (name) => fs.readFileSync(path.join(pki, name));
@@ -59,7 +65,8 @@ client.on('connect', () => {
   client.subscribe(['gatehouse/v1/+/event/urgent', 'gatehouse/v1/+/event/bulk'], { qos: 1 }, (error) => {
     if (error) throw error;
     const versions = { node: process.version, sqlite: db.prepare('SELECT sqlite_version()').pluck().get() };
-    for (const name of ['mqtt', 'better-sqlite3']) versions[name] = require(`${name}/package.json`).version;
-    console.log(`ready ${JSON.stringify(versions)}`);
+    for (const name of ['mqtt', 'better-sqlite3', 'ws']) versions[name] = require(`${name}/package.json`).version;
+    const say = (web) => console.log(`ready ${JSON.stringify({ ...versions, web })}`);
+    if (fanout) fanout.listen(say); else say();
   });
 });

@@ -97,7 +97,7 @@ pub(super) fn days(word: &str) -> Option<Days> {
 }
 
 /// `face`, `card+pin` …
-pub(super) fn factors(text: &str) -> Option<Factors> {
+pub(crate) fn factors(text: &str) -> Option<Factors> {
     text.split('+').try_fold(Factors::NONE, |all, word| {
         let one = match word.trim() {
             "face" => Factors::FACE,

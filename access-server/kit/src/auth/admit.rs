@@ -39,7 +39,9 @@ pub(crate) async fn admit(kit: &Kit, who: Who, mut request: Request) -> Result<R
 
 async fn person(kit: &Kit, who: Who, headers: &HeaderMap) -> Result<Operator, Problem> {
     let operator = signed_in(kit, headers).await?;
-    let (Who::AtLeast(role) | Who::Api(role, _)) = who else { return Ok(operator) };
+    if matches!(who, Who::Anybody | Who::SignedIn) {
+        return Ok(operator);
+    }
     match operator.owes {
         Some(Owed::Password) => {
             return Err(Problem::forbidden("must-change-password", "choose a password of your own first"));
@@ -49,7 +51,11 @@ async fn person(kit: &Kit, who: Who, headers: &HeaderMap) -> Result<Operator, Pr
         }
         None => {}
     }
-    operator.require(role)?;
+    match who {
+        Who::Anybody | Who::SignedIn => {}
+        Who::Somewhere(role) if operator.ranks.highest() >= role => {}
+        Who::Somewhere(role) | Who::AtLeast(role) | Who::Api(role, _) => operator.require(role)?,
+    }
     Ok(operator)
 }
 
@@ -65,7 +71,7 @@ async fn program(kit: &Kit, who: Who, token: &str, peer: String) -> Result<Opera
         Who::Api(_, scope) => {
             Err(Problem::forbidden("scope", "the token lacks the scope").with("needs", scope.as_str()))
         }
-        Who::Anybody | Who::SignedIn | Who::AtLeast(_) => {
+        Who::Anybody | Who::SignedIn | Who::Somewhere(_) | Who::AtLeast(_) => {
             Err(Problem::forbidden("scope", "this is for people: no token does it"))
         }
     }
@@ -87,7 +93,7 @@ pub(crate) async fn signed_in(kit: &Kit, headers: &HeaderMap) -> Result<Operator
     Ok(Operator {
         id: found.id,
         name: found.name,
-        role: found.role,
+        ranks: found.ranks,
         language: found.language,
         owes: found.owes,
         csrf: csrf_token(cookie),

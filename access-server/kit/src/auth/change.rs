@@ -9,6 +9,7 @@ use serde_json::json;
 
 use super::attempts::Try;
 use super::operators::{OperatorError, OperatorId, fold, role};
+use super::ranks::{self, Ranks};
 use super::second::take_away;
 use super::session::{Desk, LoginRefusal, NewSession, note_wrong, open};
 use super::{Role, password};
@@ -40,19 +41,27 @@ impl PasswordChanged {
     }
 }
 
-/// Gives an operator another role: it holds from their next request on.
+/// Gives an operator other ranks: they hold from their next request on.
 ///
 /// # Errors
 /// When there is no such operator, it is above the rank of `by`, or the last administrator would be lowered.
-pub async fn set_role(kit: &Kit, by: OperatorId, id: OperatorId, role: Role) -> Result<(), OperatorError> {
-    let mut tx = kit.begin().await?;
+pub async fn set_role(
+    kit: &Kit,
+    by: OperatorId,
+    id: OperatorId,
+    ranks: impl Into<Ranks>,
+) -> Result<(), OperatorError> {
+    let (ranks, mut tx) = (ranks.into(), kit.begin().await?);
+    let role = ranks.highest();
     let standing = may_change(&mut tx, by, id).await?;
     outranks(&mut tx, by, role).await?;
     if standing.is_administrator() && role != Role::Administrator {
         another_stays(&mut tx, id).await?;
     }
     sqlx::query(SET_ROLE).bind(id.0).bind(i64::from(role.rank())).execute(&mut *tx).await?;
-    tx.record("operator.role", &json!({ "operator": id.0, "role": role.as_str(), "by": by.0 })).await?;
+    ranks::write(&mut tx, id, &ranks).await?;
+    let given = json!({ "operator": id.0, "role": role.as_str(), "ranks": ranks.journaled(), "by": by.0 });
+    tx.record("operator.role", &given).await?;
     Ok(tx.commit().await?)
 }
 

@@ -3,8 +3,8 @@
 use axum::extract::FromRequestParts;
 use axum::http::request::Parts;
 
-use super::Role;
 use super::operators::OperatorId;
+use super::{Ranks, Role};
 use crate::problem::Problem;
 
 /// The operator who asks. The table of routes has found out who it is and that they may call the route.
@@ -14,8 +14,8 @@ pub struct Operator {
     pub id: OperatorId,
     /// The login name: what is shown.
     pub name: String,
-    /// The role.
-    pub role: Role,
+    /// The rank, and where.
+    pub ranks: Ranks,
     /// `zh-CN` or `en`.
     pub language: String,
     /// What must be done first: only on routes that whoever is signed in may call.
@@ -41,12 +41,18 @@ impl Operator {
         &self.session
     }
 
-    /// Refuses a lower rank, where what was sent asks for more than the route itself.
+    /// Whether they have this rank at the whole site.
+    #[must_use]
+    pub fn is_at_site(&self, role: Role) -> bool {
+        self.ranks.at_site() >= Some(role)
+    }
+
+    /// Refuses a lower rank at the whole site, where what was sent asks for more than the route itself.
     ///
     /// # Errors
     /// A problem of kind `rank`.
     pub fn require(&self, role: Role) -> Result<(), Problem> {
-        if self.role >= role {
+        if self.is_at_site(role) {
             return Ok(());
         }
         Err(Problem::forbidden("rank", "this needs a higher rank").with("needs", role.as_str()))

@@ -3,6 +3,7 @@
 use serde_json::json;
 
 use super::change::outranks;
+use super::ranks::{self, Ranks, RanksError};
 use super::token::PROGRAM;
 use super::{PasswordError, Role, password};
 use crate::clock::Micros;
@@ -26,8 +27,8 @@ pub struct OperatorRow {
     pub id: OperatorId,
     /// The login name.
     pub name: String,
-    /// The role.
-    pub role: Role,
+    /// The rank, and where.
+    pub ranks: Ranks,
     /// Must choose a password at the next sign-in.
     pub must_change: bool,
     /// May not sign in.
@@ -57,6 +58,9 @@ pub enum OperatorError {
     /// Nobody would be left who may add operators.
     #[error("this is the last administrator who can sign in")]
     LastAdministrator,
+    /// These are no ranks.
+    #[error(transparent)]
+    Ranks(#[from] RanksError),
     /// Somebody above one's own rank, or to be raised above it.
     #[error("this is above your own rank")]
     Rank,
@@ -90,6 +94,8 @@ impl From<OperatorError> for Problem {
             OperatorError::Unknown => Self::not_found(words),
             OperatorError::Name => Self::refused("operator-name", words),
             OperatorError::LastAdministrator => Self::conflict("last-administrator", words),
+            OperatorError::Ranks(RanksError::Nowhere) => Self::refused("field", words).with("field", "role"),
+            OperatorError::Ranks(_) => Self::refused("field", words).with("field", "places"),
             OperatorError::Rank => Self::forbidden("rank", words),
             OperatorError::WrongPassword => Self::refused("wrong-password", words),
             OperatorError::Wait(seconds) => Self::too_many(seconds),
@@ -110,17 +116,18 @@ pub(super) fn fold(name: &str) -> Option<String> {
 /// Adds an operator, who must choose a password at the first sign-in. `by` is who does it; `None` on the command line.
 ///
 /// # Errors
-/// When the name is taken or not a name, the password is not taken, or the role is above that of `by`.
+/// When the name is taken or not a name, the password is not taken, or the rank is above that of `by`.
 pub async fn add(
     kit: &Kit,
     by: Option<OperatorId>,
     name: &str,
-    role: Role,
+    ranks: impl Into<Ranks>,
     password: &str,
 ) -> Result<OperatorId, OperatorError> {
     let name = fold(name).filter(|name| name.is_ascii()).ok_or(OperatorError::Name)?;
     let hash = password::hash(&name, password).await?;
-    let mut tx = kit.begin().await?;
+    let (ranks, mut tx) = (ranks.into(), kit.begin().await?);
+    let role = ranks.highest();
     if let Some(by) = by {
         outranks(&mut tx, by, role).await?;
     }
@@ -137,8 +144,10 @@ pub async fn add(
         Err(error) if Fault::of(&error) == Fault::Constraint => return Err(OperatorError::Exists),
         other => other?,
     };
-    tx.record("operator.added", &json!({ "operator": id, "role": role.as_str(), "by": by.map(|by| by.0) }))
-        .await?;
+    ranks::write(&mut tx, OperatorId(id), &ranks).await?;
+    let added =
+        json!({ "operator": id, "role": role.as_str(), "ranks": ranks.journaled(), "by": by.map(|by| by.0) });
+    tx.record("operator.added", &added).await?;
     tx.commit().await?;
     Ok(OperatorId(id))
 }
@@ -149,13 +158,18 @@ pub async fn add(
 /// When the database fails.
 pub async fn list(kit: &Kit) -> Result<Vec<OperatorRow>, sqlx::Error> {
     type Row = (i64, String, i64, i64, i64, String, i64, Option<i64>, i64);
-    let rows: Vec<Row> = sqlx::query_as(LIST).fetch_all(kit.read()).await?;
+    let mut connection = kit.read().acquire().await?;
+    let mut places = ranks::read_all(&mut connection).await?;
+    let rows: Vec<Row> = sqlx::query_as(LIST).fetch_all(&mut *connection).await?;
     rows.into_iter()
         .map(|(id, name, rank, must_change, disabled, language, created_at, signed_in_at, second)| {
+            let highest = role(rank)?;
+            let ranks = ranks::of_rows(places.remove(&id).unwrap_or_default(), highest)?;
             Ok(OperatorRow {
                 id: OperatorId(id),
                 name,
-                role: role(rank)?,
+                // While they are being changed the list shows the highest.
+                ranks: ranks.unwrap_or_else(|| highest.into()),
                 must_change: must_change != 0,
                 disabled: disabled != 0,
                 language,

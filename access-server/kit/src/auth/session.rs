@@ -15,7 +15,7 @@ use super::half::{self, Half};
 use super::operator::Owed;
 use super::operators::{OperatorId, fold, role};
 use super::second::SecondError;
-use super::{IDLE, LONGEST, Role, password};
+use super::{IDLE, LONGEST, Ranks, password, ranks};
 use crate::clock::{Micros, micros};
 use crate::journal::hex;
 use crate::problem::{Problem, chain};
@@ -38,7 +38,7 @@ crate::statements! {
     FORGET_ADDRESSES = "DELETE FROM operator_address WHERE used_at < $1";
     OPEN = "INSERT INTO session (digest, operator, created_at, used_at, address, agent) VALUES ($1, $2, $3, $4, $5, $6)";
     SIGNED_IN = "UPDATE operator SET signed_in_at = $2 WHERE id = $1";
-    FIND = "SELECT o.id, o.name, o.role, o.must_change, o.language, s.created_at, s.used_at, (SELECT COUNT(*) FROM totp t WHERE t.operator = o.id AND t.confirmed_at IS NOT NULL), (SELECT MIN(r.rank) FROM second_factor_rule r) FROM session s JOIN operator o ON o.id = s.operator WHERE s.digest = $1 AND o.disabled = 0";
+    FIND = "SELECT o.id, o.name, o.role, o.must_change, o.language, s.created_at, s.used_at, (SELECT COUNT(*) FROM totp t WHERE t.operator = o.id AND t.confirmed_at IS NOT NULL), (SELECT MIN(r.rank) FROM second_factor_rule r), (SELECT COUNT(*) FROM operator_place p WHERE p.operator = o.id) FROM session s JOIN operator o ON o.id = s.operator WHERE s.digest = $1 AND o.disabled = 0";
     USE = "UPDATE session SET used_at = $2 WHERE digest = $1";
     END = "DELETE FROM session WHERE digest = $1 RETURNING operator";
     SWEEP = "DELETE FROM session WHERE used_at < $1 OR created_at < $2 OR used_at > $3";
@@ -239,17 +239,17 @@ pub fn end_cookie() -> String {
     format!("{SESSION_COOKIE}=; Path=/; Max-Age=0; Secure; HttpOnly; SameSite=Strict")
 }
 
-/// Whether a session still stands, with the role it had: for open pages, which outlive the request they began with.
+/// Whether a session still stands, with the ranks it had: for open pages, which outlive the request they began with.
 /// Watching is use, as far as the [module](super) says.
 ///
 /// # Errors
 /// When the database fails: then nothing is known, and the page may go on showing what it can.
-pub async fn is_live(kit: &Kit, cookie: &str, role: Role) -> Result<bool, sqlx::Error> {
-    let Some(found) = find(kit, cookie).await?.filter(|found| found.role == role && found.owes.is_none())
+pub async fn is_live(kit: &Kit, cookie: &str, ranks: &Ranks) -> Result<bool, sqlx::Error> {
+    let Some(found) = find(kit, cookie).await?.filter(|found| found.ranks == *ranks && found.owes.is_none())
     else {
         return Ok(false);
     };
-    if role.is_of_the_control_room() {
+    if ranks.highest().is_of_the_control_room() {
         note_use(kit, cookie, &found).await;
     }
     Ok(true)
@@ -260,7 +260,7 @@ pub async fn is_live(kit: &Kit, cookie: &str, role: Role) -> Result<bool, sqlx::
 pub(super) struct Found {
     pub(super) id: OperatorId,
     pub(super) name: String,
-    pub(super) role: Role,
+    pub(super) ranks: Ranks,
     pub(super) owes: Option<Owed>,
     pub(super) language: String,
     used_at: Micros,
@@ -269,9 +269,10 @@ pub(super) struct Found {
 /// Finds a session that has not ended. Looking is not use.
 pub(super) async fn find(kit: &Kit, cookie: &str) -> Result<Option<Found>, sqlx::Error> {
     let digest = digest_of(cookie);
-    type Row = (i64, String, i64, i64, String, i64, i64, i64, Option<i64>);
+    type Row = (i64, String, i64, i64, String, i64, i64, i64, Option<i64>, i64);
     let row: Option<Row> = sqlx::query_as(FIND).bind(digest.clone()).fetch_optional(kit.read()).await?;
-    let Some((id, name, rank, must_change, language, created_at, noted, second, asked_from)) = row else {
+    let Some((id, name, rank, must_change, language, created_at, noted, second, asked_from, places)) = row
+    else {
         return Ok(None);
     };
     let used_at = kit.uses().last(&digest).unwrap_or(noted).max(noted);
@@ -283,7 +284,13 @@ pub(super) async fn find(kit: &Kit, cookie: &str) -> Result<Option<Found>, sqlx:
         Some(asked_from) if rank >= asked_from && second == 0 => Some(Owed::SecondFactor),
         Some(_) | None => None,
     };
-    Ok(Some(Found { id: OperatorId(id), name, role: role(rank)?, owes, language, used_at }))
+    let highest = role(rank)?;
+    let ranks = match places {
+        0 => Some(highest.into()),
+        _ => ranks::read(&mut *kit.read().acquire().await?, id, highest).await?,
+    };
+    // Whose ranks are being changed comes in a moment later.
+    Ok(ranks.map(|ranks| Found { id: OperatorId(id), name, ranks, owes, language, used_at }))
 }
 
 /// A session used in the future was used before the clock was set back, nobody knows how long ago.

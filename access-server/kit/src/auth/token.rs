@@ -197,7 +197,7 @@ pub(super) async fn bearer(kit: &Kit, token: &str) -> Result<Option<(Operator, V
     let operator = Operator {
         id: OperatorId(id),
         name,
-        role,
+        ranks: role.into(),
         language,
         owes: None,
         csrf: String::new(),

@@ -5,10 +5,10 @@ use axum::extract::{Path, State};
 use axum::http::StatusCode;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
-use utoipa::openapi::schema::{Object, ObjectBuilder, Type};
+use utoipa::openapi::schema::{Object, ObjectBuilder, SchemaType, Type};
 
 use crate::auth::sessions::{self, SessionId};
-use crate::auth::{self, Operator, OperatorError, OperatorId, Role, second};
+use crate::auth::{self, Operator, OperatorError, OperatorId, Ranks, Role, second};
 use crate::problem::Problem;
 use crate::state::Kit;
 
@@ -19,8 +19,11 @@ pub(super) struct Shown {
     /// Whom the journal names.
     id: i64,
     name: String,
-    #[schema(schema_with = roles)]
-    role: &'static str,
+    /// The rank at the whole site; null for one in places alone.
+    #[schema(schema_with = role_or_none)]
+    role: Option<&'static str>,
+    /// Where the rank is higher.
+    places: Vec<PlaceRole>,
     /// Must choose a password at the next sign-in.
     must_change: bool,
     /// May not sign in.
@@ -45,8 +48,12 @@ pub(super) struct Body {
     /// Letters a to z, digits, dots, hyphens, underscores. Nobody else has it.
     #[schema(min_length = 1, max_length = 64)]
     name: String,
-    #[schema(schema_with = roles)]
-    role: String,
+    /// The rank at the whole site; null or absent for one in places alone.
+    #[schema(schema_with = role_or_none)]
+    role: Option<String>,
+    #[serde(default)]
+    #[schema(max_items = 64)]
+    places: Vec<PlaceRole>,
 }
 
 /// An operator who was added.
@@ -66,10 +73,26 @@ pub(super) struct Password {
     password: String,
 }
 
-/// Another role.
+/// Other ranks, in place of all before.
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct NewRole {
+    /// The rank at the whole site; null or absent for one in places alone.
+    #[schema(schema_with = role_or_none)]
+    role: Option<String>,
+    #[serde(default)]
+    #[schema(max_items = 64)]
+    places: Vec<PlaceRole>,
+}
+
+/// A rank in a place of the site and in all that lies in it.
+#[derive(Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+struct PlaceRole {
+    /// An area's number. One that is not there gives nothing.
+    #[schema(minimum = 1)]
+    place: u64,
+    /// Not administrator: that is one at the whole site.
     #[schema(schema_with = roles)]
     role: String,
 }
@@ -107,10 +130,29 @@ fn roles() -> Object {
     ObjectBuilder::new().schema_type(Type::String).enum_values(Some(words)).build()
 }
 
+fn role_or_none() -> Object {
+    let words = Role::ALL.into_iter().map(|role| serde_json::Value::from(role.as_str()));
+    let words = words.chain([serde_json::Value::Null]);
+    let types = SchemaType::from_iter([Type::String, Type::Null]);
+    ObjectBuilder::new().schema_type(types).enum_values(Some(words)).build()
+}
+
+fn ranks(site: Option<&str>, places: &[PlaceRole]) -> Result<Ranks, Problem> {
+    let site = site.map(role).transpose()?;
+    let places = places.iter().map(|it| Ok((it.place, role(&it.role)?)));
+    let places = places.collect::<Result<Vec<_>, Problem>>()?;
+    Ok(Ranks::new(site, places).map_err(OperatorError::Ranks)?)
+}
+
 fn role(word: &str) -> Result<Role, Problem> {
     Role::parse(word).ok_or_else(|| {
         Problem::refused("field", "role: is none of the words it may be").with("field", "role")
     })
+}
+
+fn places(ranks: &Ranks) -> Vec<PlaceRole> {
+    let places = ranks.places().iter();
+    places.map(|(place, role)| PlaceRole { place: *place, role: role.as_str().to_owned() }).collect()
 }
 
 pub(super) async fn list(State(kit): State<Kit>) -> Result<Json<Operators>, Problem> {
@@ -118,7 +160,8 @@ pub(super) async fn list(State(kit): State<Kit>) -> Result<Json<Operators>, Prob
     let items = people.map(|row| Shown {
         id: row.id.0,
         name: row.name,
-        role: row.role.as_str(),
+        role: row.ranks.at_site().map(Role::as_str),
+        places: places(&row.ranks),
         must_change: row.must_change,
         disabled: row.disabled,
         second_factor: row.second_factor,
@@ -132,8 +175,8 @@ pub(super) async fn add(
     operator: Operator,
     Json(body): Json<Body>,
 ) -> Result<(StatusCode, Json<Added>), Problem> {
-    let password = auth::generate_password();
-    let id = auth::add(&kit, Some(operator.id), &body.name, role(&body.role)?, &password).await?;
+    let (ranks, password) = (ranks(body.role.as_deref(), &body.places)?, auth::generate_password());
+    let id = auth::add(&kit, Some(operator.id), &body.name, ranks, &password).await?;
     Ok((StatusCode::CREATED, Json(Added { id: id.0, password })))
 }
 
@@ -143,7 +186,7 @@ pub(super) async fn set_role(
     Path(id): Path<i64>,
     Json(body): Json<NewRole>,
 ) -> Result<StatusCode, Problem> {
-    auth::set_role(&kit, operator.id, OperatorId(id), role(&body.role)?).await?;
+    auth::set_role(&kit, operator.id, OperatorId(id), ranks(body.role.as_deref(), &body.places)?).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 

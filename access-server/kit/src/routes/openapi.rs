@@ -127,6 +127,9 @@ fn said(who: Who) -> String {
     match who {
         Who::Anybody => "Anybody may call it.".to_owned(),
         Who::SignedIn => "Whoever is signed in may call it.".to_owned(),
+        Who::Somewhere(role) => {
+            format!("Operators of the rank {} or a higher one in some place of the site.", role.as_str())
+        }
         Who::AtLeast(role) => format!("Operators of the rank {} or a higher one.", role.as_str()),
         Who::Api(role, scope) => format!(
             "Operators of the rank {} or a higher one, and tokens with the scope {}.",
@@ -146,7 +149,7 @@ fn securities(route: &Route) -> Vec<SecurityRequirement> {
     };
     match route.who {
         Who::Anybody => vec![SecurityRequirement::default()],
-        Who::SignedIn | Who::AtLeast(_) => vec![session()],
+        Who::SignedIn | Who::Somewhere(_) | Who::AtLeast(_) => vec![session()],
         Who::Api(_, scope) => vec![SecurityRequirement::new("token", [scope.as_str()]), session()],
     }
 }
@@ -184,7 +187,7 @@ fn problems(route: &Route, doc: &Doc) -> BTreeMap<u16, BTreeSet<&'static str>> {
             add(403, &["form-token"]);
         }
     }
-    if matches!(route.who, Who::AtLeast(_) | Who::Api(..)) {
+    if matches!(route.who, Who::Somewhere(_) | Who::AtLeast(_) | Who::Api(..)) {
         add(403, &["rank", "must-change-password", "must-set-up-second-factor"]);
     }
     if doc.takes.is_some() {

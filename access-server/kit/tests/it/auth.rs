@@ -324,10 +324,10 @@ async fn watching_is_use_for_the_control_room_and_no_longer_than_a_shift() {
         let session = cookie.strip_prefix(&format!("{SESSION_COOKIE}=")).unwrap();
         for _ in 0..23 {
             site.clock.advance(auth::IDLE / 2);
-            assert!(auth::is_live(&site.kit, session, role).await.unwrap(), "a wall screen stays");
+            assert!(auth::is_live(&site.kit, session, &role.into()).await.unwrap(), "a wall screen stays");
         }
         site.clock.advance(auth::IDLE / 2);
-        assert!(!auth::is_live(&site.kit, session, role).await.unwrap(), "12 h are over");
+        assert!(!auth::is_live(&site.kit, session, &role.into()).await.unwrap(), "12 h are over");
 
         let id = auth::list(&site.kit).await.unwrap()[0].id;
         auth::set_role(&site.kit, boss(&site.kit).await, id, Role::Manager).await.unwrap();
@@ -335,12 +335,12 @@ async fn watching_is_use_for_the_control_room_and_no_longer_than_a_shift() {
         let session = cookie.strip_prefix(&format!("{SESSION_COOKIE}=")).unwrap();
         let role = Role::Manager;
         site.clock.advance(auth::IDLE / 2);
-        assert!(auth::is_live(&site.kit, session, role).await.unwrap());
+        assert!(auth::is_live(&site.kit, session, &role.into()).await.unwrap());
         let picture = Request::get("/who").header(header::COOKIE, &cookie).header("sec-fetch-dest", "image");
         assert_eq!(ask(&site.kit, picture.body(Body::empty()).unwrap()).await.0, StatusCode::OK);
         site.clock.advance(auth::IDLE / 2);
         assert!(
-            !auth::is_live(&site.kit, session, role).await.unwrap(),
+            !auth::is_live(&site.kit, session, &role.into()).await.unwrap(),
             "a page left open is not somebody at work"
         );
     }

@@ -71,7 +71,7 @@ async fn two_administrators_do_not_lower_one_another() {
                 0 => (add(kit, "ada", Role::Administrator).await, add(kit, "bob", Role::Administrator).await),
                 _ => {
                     let all = auth::list(kit).await.unwrap();
-                    let stays = all.iter().find(|row| row.role == Role::Administrator).unwrap().id;
+                    let stays = all.iter().find(|row| row.ranks == Role::Administrator.into()).unwrap().id;
                     for row in &all {
                         auth::set_role(kit, stays, row.id, Role::Administrator).await.unwrap();
                     }
@@ -164,8 +164,8 @@ async fn a_page_with_another_role_is_not_live() {
         let kit = &site.kit;
         let ada = add(kit, "ada", Role::Administrator).await;
         let eve = operator(kit, Role::Manager).await;
-        assert!(auth::is_live(kit, eve.session(), Role::Manager).await.unwrap());
+        assert!(auth::is_live(kit, eve.session(), &Role::Manager.into()).await.unwrap());
         auth::set_role(kit, ada, eve.id, Role::Viewer).await.unwrap();
-        assert!(!auth::is_live(kit, eve.session(), Role::Manager).await.unwrap());
+        assert!(!auth::is_live(kit, eve.session(), &Role::Manager.into()).await.unwrap());
     }
 }

@@ -105,7 +105,7 @@ async fn half_a_session_grants_nothing_and_is_of_no_use_twice() {
         for name in ["__Host-half", auth::SESSION_COOKIE] {
             assert_eq!(answer(kit, &format!("{name}={value}")).await, StatusCode::UNAUTHORIZED, "{name}");
         }
-        assert!(!auth::is_live(kit, &value, Role::Administrator).await.unwrap());
+        assert!(!auth::is_live(kit, &value, &Role::Administrator.into()).await.unwrap());
         let session = auth::finish(kit, &stolen, &ada.app.code(kit.now()), "here").await.unwrap();
         assert_eq!(answer(kit, &pair(&session.set_cookie)).await, StatusCode::OK);
         site.clock.advance(STEP);
@@ -253,7 +253,7 @@ async fn a_rule_asks_it_of_a_rank_and_above() {
         let (eve, cookie) = &cookies[0];
         assert_eq!(inside(cookie).await, (200, 403), "it holds in open sessions");
         let session = cookie.split_once('=').unwrap().1;
-        assert!(!auth::is_live(kit, session, Role::Manager).await.unwrap(), "and on open pages");
+        assert!(!auth::is_live(kit, session, &Role::Manager.into()).await.unwrap(), "and on open pages");
         assert_eq!(inside(&cookies[1].1).await, (200, 200), "not of lower ranks");
         second::begin(kit, *eve).await.unwrap();
         assert_eq!(inside(cookie).await, (200, 403), "begun is not done");

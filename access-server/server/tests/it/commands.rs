@@ -63,25 +63,26 @@ async fn a_command_is_journaled_carried_out_and_answered() {
     until(|| kit.link().is_up()).await;
     let mut device = Device::connect(&site, "controller-1").await;
 
-    let (outcome, ()) = tokio::join!(kit.command(&guard, "controller-1", RELEASE, "a delivery"), async {
-        let command: Command = wire::decode(&device.hear(Leaf::Command).await).unwrap();
-        assert_eq!((command.action, command.rank, command.by), (RELEASE, 2, guard.id.0.cast_unsigned()));
-        assert!(command.expires_at > kit.now(), "it has not expired on the way");
-        let outcome = Outcome { id: command.id, at: kit.now(), settled: Settled::Done };
-        device.say(Leaf::Result, wire::encode(&outcome));
-    });
+    let (outcome, ()) =
+        tokio::join!(kit.command((guard.id, Role::Guard), "controller-1", RELEASE, "a delivery"), async {
+            let command: Command = wire::decode(&device.hear(Leaf::Command).await).unwrap();
+            assert_eq!((command.action, command.rank, command.by), (RELEASE, 2, guard.id.0.cast_unsigned()));
+            assert!(command.expires_at > kit.now(), "it has not expired on the way");
+            let outcome = Outcome { id: command.id, at: kit.now(), settled: Settled::Done };
+            device.say(Leaf::Result, wire::encode(&outcome));
+        });
     assert_eq!(outcome.unwrap().settled, Settled::Done);
     let journal = events_after(kit.read(), 0, 100).await.unwrap();
     let given = journal.iter().find(|event| event.kind == "command.given").unwrap();
     assert!(given.body.contains("a delivery"), "the reason is kept");
 
-    let silent = kit.command(&guard, "controller-2", RELEASE, "nobody there").await;
+    let silent = kit.command((guard.id, Role::Guard), "controller-2", RELEASE, "nobody there").await;
     assert!(matches!(silent, Err(CommandError::NoAnswer)));
 
     drop(broker);
     until(|| !kit.link().is_up()).await;
     assert!(kit.troubles().standing().contains_key(&Trouble::BrokerAway));
-    let refused = kit.command(&guard, "controller-1", RELEASE, "too late").await;
+    let refused = kit.command((guard.id, Role::Guard), "controller-1", RELEASE, "too late").await;
     assert!(matches!(refused, Err(CommandError::Link(LinkError::Down))));
 
     let _broker = Broker::start(site.directory.path(), site.broker_port);
@@ -114,11 +115,11 @@ async fn a_command_that_waits_for_the_writer_is_sent_whole_or_not() {
     let mut device = Device::connect(&site, "controller-1").await;
 
     let writing = kit.begin().await.unwrap();
-    let refused = kit.command(&guard, "controller-1", RELEASE, "too long").await;
+    let refused = kit.command((guard.id, Role::Guard), "controller-1", RELEASE, "too long").await;
     assert!(matches!(refused, Err(CommandError::Busy)));
     let given = tokio::spawn({
         let (kit, guard) = (kit.clone(), guard.clone());
-        async move { kit.command(&guard, "controller-1", RELEASE, "in time").await }
+        async move { kit.command((guard.id, Role::Guard), "controller-1", RELEASE, "in time").await }
     });
     // What somebody else has to write takes this long.
     tokio::time::sleep(Duration::from_millis(300)).await;

@@ -10,7 +10,7 @@ use axum::http::{Method, Request, StatusCode, header};
 use jiff::tz::TimeZone;
 use kit::auth::{Operator, Role, SESSION_COOKIE, Scope, token};
 use kit::routes::Route;
-use kit::testing::{newcomer, operator, sites};
+use kit::testing::{keeper, newcomer, operator, sites};
 use kit::{Kit, Problem, Who, ingest};
 use server::connections::{Bounds, Places};
 use server::serve;
@@ -18,6 +18,9 @@ use tower::ServiceExt as _;
 
 /// The rights as they were last looked at by people.
 const RIGHTS: &str = include_str!("rights.txt");
+
+/// Any number: the site of these tests is empty.
+const A_PLACE: u64 = 7;
 
 const METHODS: [Method; 5] = [Method::GET, Method::POST, Method::PUT, Method::PATCH, Method::DELETE];
 
@@ -27,6 +30,8 @@ enum Caller {
     Nobody,
     Newcomer,
     Ranked(Role),
+    /// A manager of one place, and of nothing else.
+    OfAPlace,
     /// A program whose token has this scope and no other.
     Program(Scope),
 }
@@ -42,6 +47,7 @@ impl Caller {
     /// In the order of the columns.
     fn all() -> impl Iterator<Item = Self> {
         let people = [Self::Nobody, Self::Newcomer].into_iter().chain(Role::ALL.map(Self::Ranked));
+        let people = people.chain([Self::OfAPlace]);
         people.chain(Scope::ALL.map(Self::Program))
     }
 
@@ -50,6 +56,7 @@ impl Caller {
             Self::Nobody => 'n',
             Self::Newcomer => 'f',
             Self::Ranked(role) => role.as_str().chars().next().unwrap(),
+            Self::OfAPlace => 'l',
             Self::Program(Scope::ReadEvents) => 'e',
             Self::Program(Scope::ReadPeople) => 'p',
             Self::Program(Scope::WritePeople) => 'P',
@@ -63,6 +70,7 @@ impl Caller {
             Self::Nobody => Shown::Nothing,
             Self::Newcomer => Shown::Session(newcomer(kit).await),
             Self::Ranked(role) => Shown::Session(operator(kit, role).await),
+            Self::OfAPlace => Shown::Session(keeper(kit, A_PLACE).await),
             Self::Program(scope) => Shown::Token(program(kit, scope).await),
         }
     }
@@ -70,11 +78,15 @@ impl Caller {
     /// What the table says.
     fn may(self, who: Who) -> bool {
         match (who, self) {
-            (Who::Anybody, _) | (Who::SignedIn, Self::Newcomer | Self::Ranked(_)) => true,
-            (_, Self::Nobody) | (Who::AtLeast(_) | Who::Api(..), Self::Newcomer) => false,
-            (Who::AtLeast(least) | Who::Api(least, _), Self::Ranked(role)) => role >= least,
+            (Who::Anybody, _) | (Who::SignedIn, Self::Newcomer | Self::Ranked(_) | Self::OfAPlace) => true,
+            (Who::Somewhere(least), Self::OfAPlace) => Role::Manager >= least,
+            (Who::AtLeast(_) | Who::Api(..), Self::OfAPlace) => false,
+            (_, Self::Nobody) | (Who::Somewhere(_) | Who::AtLeast(_) | Who::Api(..), Self::Newcomer) => false,
+            (Who::Somewhere(least) | Who::AtLeast(least) | Who::Api(least, _), Self::Ranked(role)) => {
+                role >= least
+            }
             (Who::Api(_, needed), Self::Program(scope)) => scope == needed,
-            (Who::SignedIn | Who::AtLeast(_), Self::Program(_)) => false,
+            (Who::SignedIn | Who::Somewhere(_) | Who::AtLeast(_), Self::Program(_)) => false,
         }
     }
 }
@@ -163,7 +175,8 @@ async fn those_may_call_a_route_whom_the_table_lets_and_no_others() {
         }
     }
     let mut rights = String::from(
-        "# Who may call what: nobody, with a first password, viewer, guard, operator, manager, administrator;\n\
+        "# Who may call what: nobody, with a first password, viewer, guard, operator, manager, administrator,\n\
+         # a manager of one place (l), who is shown what lies there;\n\
          # programs with the scope read:events, read:people (p), write:people (P), read:site (s), write:site (S).\n",
     );
     for (route, passed) in table.iter().zip(passed) {
@@ -217,7 +230,7 @@ async fn a_scope_stands_for_a_rank() {
     let (_, table) = app(&site.kit).await;
     let scoped = table.iter().filter_map(|route| match route.who {
         Who::Api(role, scope) => Some((role, scope, route)),
-        Who::Anybody | Who::SignedIn | Who::AtLeast(_) => None,
+        Who::Anybody | Who::SignedIn | Who::Somewhere(_) | Who::AtLeast(_) => None,
     });
     let scoped: Vec<_> = scoped.collect();
     assert!(Scope::ALL.iter().all(|scope| scoped.iter().any(|(_, it, _)| it == scope)), "each is of use");

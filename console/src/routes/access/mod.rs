@@ -38,10 +38,10 @@ pub(super) fn routes() -> Routes<Console> {
         .get("/access", OPERATOR, show)
         .post("/access/days", MANAGER, days::put)
         .post("/access/days/{day}/remove", MANAGER, days::remove);
-    let routes = form_routes!(routes, level::LevelForm, "/access/levels");
-    let routes = form_routes!(routes, schedule::ScheduleForm, "/access/schedules");
-    let routes = form_routes!(routes, groups::GroupForm, "/access/groups");
-    form_routes!(routes, groups::DoorGroupForm, "/access/door-groups")
+    let routes = form_routes!(routes, level::LevelForm, "/access/levels", MANAGER);
+    let routes = form_routes!(routes, schedule::ScheduleForm, "/access/schedules", MANAGER);
+    let routes = form_routes!(routes, groups::GroupForm, "/access/groups", MANAGER);
+    form_routes!(routes, groups::DoorGroupForm, "/access/door-groups", MANAGER)
 }
 
 #[derive(Template)]
@@ -151,7 +151,7 @@ fn drawn(page: Page, survey: &Survey, now: Utc, said: Option<String>, draft: day
     });
     let kinds = doors::schedule::Unusual::ALL.iter();
     Access {
-        may_change: page.operator.as_ref().is_some_and(|operator| operator.role >= Role::Manager),
+        may_change: page.is_at_site(Role::Manager),
         said,
         levels: levels.collect(),
         schedules: schedules.collect(),

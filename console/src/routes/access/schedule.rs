@@ -166,7 +166,7 @@ mod tests {
     use crate::words::Language;
 
     fn page() -> Page {
-        Page { language: Language::Chinese, operator: None, rank: None, zone: TimeZone::UTC, section: "" }
+        Page { language: Language::Chinese, operator: None, zone: TimeZone::UTC, section: "" }
     }
 
     #[test]

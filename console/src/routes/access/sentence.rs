@@ -106,7 +106,7 @@ mod tests {
     use crate::words::Language;
 
     fn said(language: Language, days: u16, from: u16, until: u16) -> String {
-        let page = Page { language, operator: None, rank: None, zone: TimeZone::UTC, section: "" };
+        let page = Page { language, operator: None, zone: TimeZone::UTC, section: "" };
         let (Some(days), Some(span)) = (Days::from_bits(days), Span::new(from, until)) else {
             panic!("a window")
         };

@@ -13,7 +13,8 @@ use kit::auth::{Operator, OperatorError, OperatorId};
 use kit::problem::Problem;
 use serde::Deserialize;
 
-use super::VIEWER;
+use super::operators::ranks;
+use super::{VIEWER, forms};
 use crate::page::{Page, html};
 use crate::{Console, agent};
 
@@ -84,8 +85,8 @@ async fn show(
     let account = Account {
         second,
         seats: seats(&console, &page, operator.id, operator.session()).await?,
-        role: page.word("role", operator.role.as_str()),
-        may: page.word("role-may", operator.role.as_str()),
+        role: ranks::words(&page, &forms::survey(&console.kit).await?, &operator.ranks),
+        may: page.word("role-may", operator.ranks.highest().as_str()),
         name: operator.name,
         said: said.filter(|key| page.language.knows(key)),
         page,

@@ -339,7 +339,7 @@ mod tests {
     #[test]
     fn boards_begin_at_the_next_such_hour_of_the_site() {
         let zone = jiff::tz::TimeZone::get("Asia/Shanghai").unwrap();
-        let page = Page { language: Language::English, operator: None, rank: None, zone, section: "devices" };
+        let page = Page { language: Language::English, operator: None, zone, section: "devices" };
         // 2026-11-27, 15:30 at the site.
         let now = 1_795_764_600_000_000;
         let hour = 3_600_000_000_i64;

@@ -23,6 +23,7 @@ use super::VIEWER;
 use super::site::tree::said;
 use crate::Console;
 use crate::page::{Page, html};
+use crate::sight::Sight;
 use crate::view::{Scene, View};
 
 const ADMINISTRATOR: Who = Who::AtLeast(Role::Administrator);
@@ -91,9 +92,13 @@ async fn one(
     headers: HeaderMap,
     Path(device): Path<String>,
 ) -> Result<Response, Problem> {
+    let ranks = operator.ranks.clone();
     let page = console.page(&headers, Some(operator)).at("devices");
-    let directory = crate::directory::load(&console.kit, page.language, &[]).await?;
-    if !directory.controllers.contains_key(&device) && !console.kit.live().all().contains_key(&device) {
+    let mut directory = crate::directory::load(&console.kit, page.language, &[]).await?;
+    let sight = Sight::load(&console.kit, &ranks).await?;
+    directory.narrow(&sight);
+    let is_heard = sight.sees_device(&device) && console.kit.live().all().contains_key(&device);
+    if !directory.controllers.contains_key(&device) && !is_heard {
         return Err(Problem::not_found("there is no such device"));
     }
     let title = directory.device(&page, &device);
@@ -116,9 +121,11 @@ async fn shown(
     edit: Option<String>,
     said: Option<String>,
 ) -> Result<Devices, Problem> {
-    let may_change = page.operator.as_ref().is_some_and(|operator| operator.role >= Role::Manager);
+    let ranks = page.operator.as_ref().map(|operator| operator.ranks.clone());
+    let ranks = ranks.ok_or_else(Problem::signed_out)?;
+    let may_change = page.is_at_site(Role::Manager);
     let after = kit::journal::newest(console.kit.read()).await?;
-    let scene = Scene::load(&console.kit, page.language, &view, &[]).await?;
+    let scene = Scene::load(&console.kit, page.language, &view, &[], &ranks).await?;
     let now = console.kit.now();
     Ok(Devices {
         title,
@@ -129,7 +136,7 @@ async fn shown(
         version: published_version(&console.kit).await?.0,
         after,
         now,
-        state: view.render(&page, &scene, &console.kit.live().all(), &BTreeMap::new(), now),
+        state: view.render(&page, &scene, &scene.devices(&console.kit), &BTreeMap::new(), now),
         view: view.words(),
         page,
     })

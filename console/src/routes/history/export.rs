@@ -14,6 +14,7 @@ use serde_json::json;
 use super::asked::Asked;
 use crate::page::Page;
 use crate::routes::export::{MARK, line};
+use crate::sight::Sight;
 use crate::{Console, directory, event};
 
 /// Lines of one table at most.
@@ -38,8 +39,10 @@ pub(super) async fn write(
     Query(asked): Query<Asked>,
 ) -> Result<Response, Problem> {
     let by = operator.id;
+    let sight = Sight::load(&console.kit, &operator.ranks).await?;
     let page = console.page(&headers, Some(operator));
-    let (question, wrongs) = asked.question(&console.kit, &page).await?;
+    let (mut question, wrongs) = asked.question(&console.kit, &page).await?;
+    sight.narrow(&mut question);
     if let Some(wrong) = wrongs.first() {
         return Err(Problem::refused("history-question", page.say(wrong)));
     }

@@ -15,8 +15,9 @@ use kit::problem::Problem;
 use records::search;
 
 use self::asked::{Asked, WHAT, Wrongs};
-use super::{OPERATOR, VIEWER};
+use super::{OPERATOR_THERE, VIEWER};
 use crate::page::{Page, html};
+use crate::sight::Sight;
 use crate::{Console, directory, event};
 
 /// Records on one page.
@@ -26,7 +27,7 @@ const BEHIND: u64 = 500;
 
 /// The routes of this folder.
 pub(super) fn routes() -> Routes<Console> {
-    Routes::default().get("/history", VIEWER, show).get("/history.csv", OPERATOR, export::write)
+    Routes::default().get("/history", VIEWER, show).get("/history.csv", OPERATOR_THERE, export::write)
 }
 
 #[derive(Template)]
@@ -76,14 +77,16 @@ async fn show(
     headers: HeaderMap,
     Query(asked): Query<Asked>,
 ) -> Result<Response, Problem> {
-    let may_export = operator.role >= Role::Operator;
-    let by = operator.id;
+    let (by, ranks) = (operator.id, operator.ranks.clone());
+    let may_export = ranks.highest() >= Role::Operator;
     let page = console.page(&headers, Some(operator)).at("history");
     let (kit, now) = (&console.kit, console.kit.now());
-    let (question, wrongs) = asked.question(kit, &page).await?;
+    let (mut question, wrongs) = asked.question(kit, &page).await?;
+    let sight = Sight::load(kit, &ranks).await?;
+    sight.narrow(&mut question);
     let is_newest = asked.before.is_none();
     let (mut records, mut next, mut tired, mut behind) = (Vec::new(), None, None, 0);
-    if asked.is_open() {
+    if asked.is_open() && sight.reach.is_whole() {
         records = events_before(kit.read(), asked.before.unwrap_or(u64::MAX), PAGE).await?;
         next = records
             .last()
@@ -101,7 +104,8 @@ async fn show(
     {
         kit.saw(by, Some(*person), What::History);
     }
-    let directory = directory::load(kit, page.language, &records).await?;
+    let mut directory = directory::load(kit, page.language, &records).await?;
+    directory.narrow(&sight);
     let events = records.iter().map(|record| event::row(kit, &page, &directory, record, now)).collect();
     let older = next.map(|next| format!("/history?{next}"));
     let status = if wrongs.first().is_some() { StatusCode::UNPROCESSABLE_ENTITY } else { StatusCode::OK };

@@ -6,11 +6,11 @@ use axum::http::HeaderMap;
 use axum::response::{IntoResponse, Redirect, Response};
 use kit::auth::second::{self, SecondError};
 use kit::auth::sessions::{self, SessionId};
-use kit::auth::{self, Operator, OperatorError, OperatorId, Role};
+use kit::auth::{self, Operator, OperatorError, OperatorId};
 use kit::problem::Problem;
 
 use super::one::{known, load};
-use super::{FirstPassword, fault};
+use super::{FirstPassword, fault, ranks};
 use crate::Console;
 use crate::form::Fields;
 
@@ -21,9 +21,20 @@ pub(super) async fn role(
     Path(id): Path<i64>,
     Form(fields): Form<Fields>,
 ) -> Result<Response, Problem> {
-    let role = Role::parse(fields.get("role")).ok_or_else(|| Problem::malformed("role: is none"))?;
-    let done = auth::set_role(&console.kit, operator.id, OperatorId(id), role).await;
-    answer(&console, operator, &headers, id, "role", done).await
+    let done = match ranks::read(&fields) {
+        Ok(ranks) => auth::set_role(&console.kit, operator.id, OperatorId(id), ranks).await,
+        Err(error) => Err(error),
+    };
+    let mut one = match done {
+        Ok(()) => return answer(&console, operator, &headers, id, "role", done).await,
+        Err(error) => {
+            let mut one = load(&console, operator, &headers, id).await?;
+            one.fault = Some(fault(one.page(), "role", error)?);
+            one
+        }
+    };
+    one.keep(&console, &fields).await?;
+    Ok(one.answer())
 }
 
 pub(super) async fn state(

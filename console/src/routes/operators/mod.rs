@@ -2,16 +2,19 @@
 
 mod acts;
 mod one;
+pub(crate) mod ranks;
 
 use askama::Template;
 use axum::Form;
 use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Redirect, Response};
-use kit::auth::{self, Operator, OperatorError, OperatorRow, Role, second};
+use kit::auth::{self, Operator, OperatorError, OperatorRow, RanksError, Role, second};
 use kit::problem::Problem;
 use kit::{Routes, Who};
 
+use self::ranks::RanksChoice;
+use super::forms;
 use crate::Console;
 use crate::form::Fields;
 use crate::page::{Page, html};
@@ -41,7 +44,7 @@ struct List {
     page: Page,
     rows: Vec<Row>,
     name: String,
-    roles: Vec<Choice>,
+    ranks: RanksChoice,
     /// From which role on a second factor is asked for.
     rule: Vec<Choice>,
     fault: Option<Fault>,
@@ -92,12 +95,12 @@ async fn add(
 ) -> Result<Response, Problem> {
     let by = operator.id;
     let page = console.page(&headers, Some(operator)).at("settings");
-    let Some(role) = Role::parse(fields.get("role")) else {
-        let fault = Fault::at(&page, "role", "operator-fault-role");
-        return answer(&console, page, &fields, Some(fault), None).await;
-    };
     let (name, password) = (fields.get("name"), auth::generate_password());
-    match auth::add(&console.kit, Some(by), name, role, &password).await {
+    let added = match ranks::read(&fields) {
+        Ok(ranks) => auth::add(&console.kit, Some(by), name, ranks, &password).await,
+        Err(error) => Err(error),
+    };
+    match added {
         Ok(_) => {
             let added = FirstPassword { name: name.to_lowercase(), password };
             answer(&console, page, &Fields::default(), None, Some(added)).await
@@ -116,21 +119,23 @@ async fn answer(
     fault: Option<Fault>,
     added: Option<FirstPassword>,
 ) -> Result<Response, Problem> {
+    let survey = forms::survey(&console.kit).await?;
     let people = auth::list(&console.kit).await?.into_iter().filter(|row| !row.is_program());
     let rows = people.map(|row| Row {
         id: row.id.0,
-        role: page.word("role", row.role.as_str()),
+        role: ranks::words(&page, &survey, &row.ranks),
         standing: standing(&row),
         signed_in: row.signed_in_at.map(|at| page.to_the_minute(at)),
         second_factor: row.second_factor,
         name: row.name,
     });
     let rows = rows.collect();
-    let roles = roles(&page, typed.get("role"));
+    let first = Fields::default().with("role", Role::Viewer.as_str());
+    let ranks = ranks::choice(&page, &survey, if typed.is_empty() { &first } else { typed });
     let rule = rule_choices(&page, second::rule(&console.kit).await?);
     let status = if fault.is_some() { StatusCode::UNPROCESSABLE_ENTITY } else { StatusCode::OK };
     let name = typed.get("name").to_owned();
-    Ok(html(status, &List { page, rows, name, roles, rule, fault, added }))
+    Ok(html(status, &List { page, rows, name, ranks, rule, fault, added }))
 }
 
 /// From which role on a second factor is asked for; nothing chosen is nobody.
@@ -194,6 +199,9 @@ fn fault(page: &Page, done: &str, error: OperatorError) -> Result<Fault, Problem
         OperatorError::Name => ("name", "operator-fault-name"),
         OperatorError::LastAdministrator => (done, "operator-fault-last"),
         OperatorError::Rank => (done, "operator-fault-rank"),
+        OperatorError::Ranks(RanksError::Nowhere) => ("role", "operator-fault-nowhere"),
+        OperatorError::Ranks(RanksError::Administrator) => ("role", "operator-fault-administrator"),
+        OperatorError::Ranks(RanksError::Many | RanksError::Place(_)) => ("role", "operator-fault-places"),
         error @ (OperatorError::Unknown
         | OperatorError::WrongPassword
         | OperatorError::Wait(_)

@@ -8,11 +8,14 @@ use kit::auth::{self, Operator, OperatorError, OperatorId, OperatorRow};
 use kit::problem::Problem;
 use serde::Deserialize;
 
-use super::{FirstPassword, roles, standing};
+use super::ranks::{self, RanksChoice};
+use super::{FirstPassword, standing};
 use crate::Console;
+use crate::form::Fields;
 use crate::page::{Page, html};
 use crate::routes::account::{Seat, seats};
-use crate::sheet::{Choice, Fault};
+use crate::routes::forms;
+use crate::sheet::Fault;
 
 #[derive(Template)]
 #[template(path = "operators/one.html")]
@@ -26,7 +29,7 @@ pub(super) struct One {
     is_oneself: bool,
     second_factor: bool,
     facts: Vec<(String, String)>,
-    roles: Vec<Choice>,
+    ranks: RanksChoice,
     seats: Vec<Seat>,
     /// The key of the words that tell what was done.
     pub(super) said: Option<String>,
@@ -55,6 +58,13 @@ impl One {
 
     pub(super) fn page(&self) -> &Page {
         &self.page
+    }
+
+    /// What was chosen stays chosen.
+    pub(super) async fn keep(&mut self, console: &Console, typed: &Fields) -> Result<(), Problem> {
+        let survey = forms::survey(&console.kit).await?;
+        self.ranks = ranks::choice(&self.page, &survey, typed);
+        Ok(())
     }
 
     pub(super) fn answer(&self) -> Response {
@@ -86,9 +96,10 @@ pub(super) async fn load(
     let row = known(console, id).await?;
     let (own, session) = (operator.id, operator.session().to_owned());
     let page = console.page(headers, Some(operator)).at("settings");
+    let survey = forms::survey(&console.kit).await?;
     let never = || page.say("operator-never").into_owned();
     let facts = [
-        ("column-role", page.word("role", row.role.as_str())),
+        ("column-role", ranks::words(&page, &survey, &row.ranks)),
         ("operator-added", page.to_the_minute(row.created_at)),
         ("operator-signed-in", row.signed_in_at.map_or_else(never, |at| page.to_the_minute(at))),
     ];
@@ -100,7 +111,7 @@ pub(super) async fn load(
         is_oneself: row.id == own,
         second_factor: row.second_factor,
         facts,
-        roles: roles(&page, row.role.as_str()),
+        ranks: ranks::choice(&page, &survey, &ranks::fields(&row.ranks)),
         seats: seats(console, &page, row.id, &session).await?,
         name: row.name,
         said: None,

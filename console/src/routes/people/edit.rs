@@ -309,7 +309,7 @@ mod tests {
 
     fn page() -> Page {
         let zone = TimeZone::get("Asia/Shanghai").expect("built in");
-        Page { language: Language::Chinese, operator: None, rank: None, zone, section: "" }
+        Page { language: Language::Chinese, operator: None, zone, section: "" }
     }
 
     fn person(validity: Validity) -> Person {

@@ -21,7 +21,8 @@ use serde::Deserialize;
 use serde_json::json;
 use tokio::sync::Semaphore;
 
-use super::{QUESTION, standing};
+use super::standing;
+use super::whom::Whom;
 use crate::Console;
 use crate::page::{Page, html};
 use crate::routes::export::{MARK, SHEET, line};
@@ -50,8 +51,8 @@ enum Kind {
 
 #[derive(Deserialize)]
 pub(super) struct Asked {
-    #[serde(default)]
-    find: String,
+    #[serde(flatten)]
+    whom: Whom,
     #[serde(default)]
     list: List,
     #[serde(default)]
@@ -62,7 +63,7 @@ pub(super) struct Asked {
 #[template(path = "people/export.html")]
 struct Choose {
     page: Page,
-    question: String,
+    whom: Whom,
     count: usize,
 }
 
@@ -87,9 +88,10 @@ pub(super) async fn show(
     Query(asked): Query<Asked>,
 ) -> Result<Response, Problem> {
     let page = console.page(&headers, Some(operator)).at("people");
-    let question: String = asked.find.chars().take(QUESTION).collect();
-    let count = usize::try_from(find::count(&console.kit, &question).await?).unwrap_or(usize::MAX);
-    Ok(html(StatusCode::OK, &Choose { page, question, count }))
+    let whom = asked.whom;
+    let count = find::count(&console.kit, &whom.question()).await?;
+    let count = usize::try_from(count).unwrap_or(usize::MAX);
+    Ok(html(StatusCode::OK, &Choose { page, whom, count }))
 }
 
 pub(super) async fn write(
@@ -100,9 +102,8 @@ pub(super) async fn write(
 ) -> Result<Response, Problem> {
     let by = operator.id;
     let page = console.page(&headers, Some(operator));
-    let question: String = asked.find.chars().take(QUESTION).collect();
     let _turn = WORKER.acquire().await.expect("never closed");
-    let people = everybody(&console, &question).await?;
+    let people = everybody(&console, &asked.whom).await?;
     let (name, heads, mut rows) = match asked.list {
         List::People => ("people", PEOPLE.as_slice(), list_of_people(&console, &page, &people).await?),
         List::Credentials => {
@@ -113,8 +114,7 @@ pub(super) async fn write(
     let is_cut = rows.len() > ROWS_MAX;
     rows.truncate(ROWS_MAX);
     let mut tx = console.kit.begin().await?;
-    let body =
-        json!({ "operator": by.0, "list": name, "rows": rows.len(), "filtered": !question.is_empty() });
+    let body = json!({ "operator": by.0, "list": name, "rows": rows.len(), "filtered": !asked.whom.is_of_everybody() });
     tx.record("people.exported", &body).await?;
     tx.commit().await?;
     if is_cut {
@@ -148,10 +148,10 @@ fn separated(heads: &[(String, Width)], rows: &[Vec<String>]) -> Vec<u8> {
 }
 
 /// Whom the list on the page shows, in its order; one more than a list has.
-async fn everybody(console: &Console, question: &str) -> Result<Vec<Found>, Problem> {
+async fn everybody(console: &Console, whom: &Whom) -> Result<Vec<Found>, Problem> {
     let (mut people, mut after) = (Vec::new(), Place::default());
     loop {
-        let found = find::find(&console.kit, question, &after, PAGE_MAX).await?;
+        let found = find::find(&console.kit, &whom.question(), whom.order(), &after, PAGE_MAX).await?;
         let Some(last) = found.last() else { return Ok(people) };
         after = last.place.clone();
         people.extend(found);

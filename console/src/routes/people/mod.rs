@@ -4,6 +4,7 @@ mod acts;
 mod edit;
 mod export;
 mod profile;
+mod whom;
 
 use askama::Template;
 use axum::extract::{Query, State};
@@ -11,21 +12,20 @@ use axum::http::{HeaderMap, StatusCode};
 use axum::response::Response;
 use domain::ids::PersonId;
 use domain::policy::PersonStatus;
-use domain::time::{Utc, Validity};
+use domain::time::Validity;
 use kit::auth::{Operator, Role};
 use kit::problem::Problem;
 use kit::{Routes, Who};
-use people::find::{self, Place};
+use people::find::{self, Place, Standing};
 use people::word::Word;
 use serde::Deserialize;
 
+use self::whom::Whom;
 use crate::Console;
 use crate::page::{Page, html};
 
 /// People on one page.
 const PAGE: u32 = 50;
-/// Letters of a question; more are not looked for.
-const QUESTION: usize = 100;
 
 const OPERATOR: Who = Who::AtLeast(Role::Operator);
 const MANAGER: Who = Who::AtLeast(Role::Manager);
@@ -53,7 +53,7 @@ pub(super) fn routes() -> Routes<Console> {
 #[template(path = "people/list.html")]
 struct List {
     page: Page,
-    question: String,
+    whom: Whom,
     may_change: bool,
     count: usize,
     rows: Vec<Row>,
@@ -82,12 +82,15 @@ impl List {
 
 #[derive(Deserialize)]
 pub(super) struct Asked {
-    #[serde(default)]
-    find: String,
+    #[serde(flatten)]
+    whom: Whom,
     /// The place of the last person on the page before.
     #[serde(default)]
     behind: String,
-    id: Option<u64>,
+    #[serde(default)]
+    by: String,
+    #[serde(default)]
+    id: String,
 }
 
 async fn show(
@@ -96,13 +99,15 @@ async fn show(
     headers: HeaderMap,
     Query(asked): Query<Asked>,
 ) -> Result<Response, Problem> {
-    let may_change = operator.role >= Role::Manager;
+    let may_change = operator.is_at_site(Role::Manager);
     let page = console.page(&headers, Some(operator)).at("people");
-    let question: String = asked.find.chars().take(QUESTION).collect();
-    let after = Place { sort: asked.behind, id: PersonId(asked.id.unwrap_or(0)) };
+    let whom = asked.whom;
+    let question = whom.question();
+    let id = PersonId(asked.id.parse().unwrap_or(0));
+    let after = Place { sort: asked.behind, by: asked.by, id };
     let is_first = after == Place::default();
     let count = usize::try_from(find::count(&console.kit, &question).await?).unwrap_or(usize::MAX);
-    let mut found = find::find(&console.kit, &question, &after, PAGE + 1).await?;
+    let mut found = find::find(&console.kit, &question, whom.order(), &after, PAGE + 1).await?;
     let more = found.len() > PAGE as usize;
     found.truncate(PAGE as usize);
     let next = found.last().filter(|_| more).map(|last| last.place.clone());
@@ -122,21 +127,23 @@ async fn show(
         }
     });
     let rows = rows.collect();
-    Ok(html(StatusCode::OK, &List { page, question, may_change, count, rows, next, is_first }))
+    Ok(html(StatusCode::OK, &List { page, whom, may_change, count, rows, next, is_first }))
 }
 
 /// Whether somebody may pass now, as far as their own record says: the key of its words.
 fn standing(status: PersonStatus, validity: Validity, now: i64) -> &'static str {
-    match status {
-        PersonStatus::Suspended => "standing-suspended",
-        PersonStatus::Active if validity.until <= Utc(now) => "standing-expired",
-        PersonStatus::Active if validity.from > Utc(now) => "standing-early",
-        PersonStatus::Active => "standing-active",
+    match Standing::of(status, validity, now) {
+        Standing::Suspended => "standing-suspended",
+        Standing::Expired => "standing-expired",
+        Standing::Early => "standing-early",
+        Standing::Active => "standing-active",
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use domain::time::Utc;
+
     use super::*;
 
     #[test]

@@ -139,7 +139,7 @@ async fn load(
     id: PersonId,
 ) -> Result<Profile, Problem> {
     let kit = &console.kit;
-    let may_change = operator.role >= Role::Manager;
+    let may_change = operator.is_at_site(Role::Manager);
     let by = operator.id;
     let page = console.page(headers, Some(operator)).at("people");
     let mut connection = kit.read().acquire().await?;

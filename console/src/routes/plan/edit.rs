@@ -12,14 +12,16 @@ use doors::DoorsError;
 use doors::place::AreaKind;
 use doors::plan::{self, PARTS, Point};
 use doors::survey::Thing;
-use kit::auth::Operator;
+use kit::auth::{Operator, Role};
 use kit::problem::Problem;
 
 use super::{Sheet, way};
 use crate::Console;
 use crate::form::Fields;
 use crate::page::{Page, html};
+use crate::routes::must_be;
 use crate::sheet::name_of;
+use crate::sight::Sight;
 use crate::view::{Scene, View};
 
 /// Why an upload is none, as the script is told.
@@ -68,6 +70,7 @@ pub(super) async fn show(
     headers: HeaderMap,
     Path(floor): Path<u64>,
 ) -> Result<Response, Problem> {
+    in_reach(&console, &operator, floor).await?;
     let page = console.page(&headers, Some(operator)).at("site");
     let editor = editor(&console, page, AreaId(floor), None).await?;
     Ok(html(StatusCode::OK, &editor))
@@ -82,6 +85,7 @@ pub(super) async fn stand(
     Sent(fields): Sent<Fields>,
 ) -> Result<Response, Problem> {
     let by = operator.id;
+    in_reach(&console, &operator, floor).await?;
     let page = console.page(&headers, Some(operator)).at("site");
     let mut doors = Vec::new();
     let mut is_wrong = false;
@@ -109,6 +113,7 @@ pub(super) async fn put_picture(
     Path(floor): Path<u64>,
     upload: Bytes,
 ) -> Result<StatusCode, Problem> {
+    in_reach(&console, &operator, floor).await?;
     let picture = plan::rewrite(upload.to_vec()).await?;
     let mut tx = console.kit.begin().await?;
     plan::put(&mut tx, Some(operator.id), AreaId(floor), &picture).await?;
@@ -121,10 +126,17 @@ pub(super) async fn remove(
     operator: Operator,
     Path(floor): Path<u64>,
 ) -> Result<Response, Problem> {
+    in_reach(&console, &operator, floor).await?;
     let mut tx = console.kit.begin().await?;
     plan::remove(&mut tx, Some(operator.id), AreaId(floor)).await?;
     tx.commit().await?;
     Ok(Redirect::to("/site?said=removed").into_response())
+}
+
+/// Refuses whoever may not change the floor.
+async fn in_reach(console: &Console, operator: &Operator, floor: u64) -> Result<(), Problem> {
+    let sight = Sight::load(&console.kit, &operator.ranks).await?;
+    must_be(sight.reach.in_area(AreaId(floor)), Role::Manager)
 }
 
 async fn editor(
@@ -133,7 +145,9 @@ async fn editor(
     floor: AreaId,
     typed: Option<&Fields>,
 ) -> Result<Editor, Problem> {
-    let scene = Scene::load(&console.kit, page.language, &View::Plan(floor), &[]).await?;
+    let ranks = page.operator.as_ref().map(|operator| operator.ranks.clone());
+    let ranks = ranks.ok_or_else(Problem::signed_out)?;
+    let scene = Scene::load(&console.kit, page.language, &View::Plan(floor), &[], &ranks).await?;
     let is_floor = scene.survey.area(floor).is_some_and(|area| area.kind == AreaKind::Floor);
     if !is_floor {
         return Err(DoorsError::Unknown("floor").into());

@@ -19,24 +19,25 @@ use people::word::Word;
 use serde::Deserialize;
 
 use super::site::tree::said;
-use super::{MANAGER, VIEWER};
+use super::{MANAGER_THERE, VIEWER};
 use crate::Console;
 use crate::page::{Page, html};
 use crate::sheet::name_of;
+use crate::sight::Sight;
 use crate::state::{DoorView, Level, door_view};
 use crate::view::{Scene, View};
 
 /// The routes of this folder.
 pub(super) fn routes() -> Routes<Console> {
     let upload = Routes::default()
-        .put("/plan/{floor}/picture", MANAGER, edit::put_picture)
+        .put("/plan/{floor}/picture", MANAGER_THERE, edit::put_picture)
         .around(|upload| upload.layer(DefaultBodyLimit::max(UPLOAD_MAX)));
     Routes::default()
         .get("/plan/{floor}", VIEWER, show)
         .get("/plan/{floor}/picture", VIEWER, picture)
-        .get("/plan/{floor}/edit", MANAGER, edit::show)
-        .post("/plan/{floor}/edit", MANAGER, edit::stand)
-        .post("/plan/{floor}/remove", MANAGER, edit::remove)
+        .get("/plan/{floor}/edit", MANAGER_THERE, edit::show)
+        .post("/plan/{floor}/edit", MANAGER_THERE, edit::stand)
+        .post("/plan/{floor}/remove", MANAGER_THERE, edit::remove)
         .merge(upload)
 }
 
@@ -75,12 +76,12 @@ async fn show(
     Path(floor): Path<u64>,
     Query(asked): Query<Asked>,
 ) -> Result<Response, Problem> {
-    let may_change = operator.role >= Role::Manager;
+    let ranks = operator.ranks.clone();
     let page = console.page(&headers, Some(operator)).at("site");
     let floor = AreaId(floor);
     let view = View::Plan(floor);
     let after = kit::journal::newest(console.kit.read()).await?;
-    let scene = Scene::load(&console.kit, page.language, &view, &[]).await?;
+    let scene = Scene::load(&console.kit, page.language, &view, &[], &ranks).await?;
     if !scene.plans.contains_key(&floor) {
         return Err(Problem::not_found("this floor has no plan"));
     }
@@ -89,12 +90,12 @@ async fn show(
     let plan_page = PlanPage {
         id: floor.0,
         name: way(&page, &scene, floor),
-        may_change,
+        may_change: scene.sight.reach.in_area(floor) >= Some(Role::Manager),
         said: said(&page, &asked.said),
         others: scene.plans.keys().filter(|it| **it != floor).map(named).collect(),
         after,
         now,
-        state: view.render(&page, &scene, &console.kit.live().all(), &BTreeMap::new(), now),
+        state: view.render(&page, &scene, &scene.devices(&console.kit), &BTreeMap::new(), now),
         view: view.words(),
         page,
     };
@@ -102,7 +103,15 @@ async fn show(
 }
 
 /// The picture itself. Its address changes with it, so that a browser may keep it.
-async fn picture(State(console): State<Console>, Path(floor): Path<u64>) -> Result<Response, Problem> {
+async fn picture(
+    State(console): State<Console>,
+    operator: Operator,
+    Path(floor): Path<u64>,
+) -> Result<Response, Problem> {
+    let sight = Sight::load(&console.kit, &operator.ranks).await?;
+    if sight.reach.in_area(AreaId(floor)).is_none() {
+        return Err(Problem::not_found("this floor has no plan"));
+    }
     let found = plan::picture(&console.kit, AreaId(floor)).await?;
     let picture = found.ok_or_else(|| Problem::not_found("this floor has no plan"))?;
     let headers = [

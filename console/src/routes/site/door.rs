@@ -66,20 +66,28 @@ pub(super) async fn show(
     Path(id): Path<u64>,
     Query(asked): Query<Asked>,
 ) -> Result<Response, Problem> {
-    let role = operator.role;
+    let ranks = operator.ranks.clone();
     let page = console.page(&headers, Some(operator)).at("site");
     let (kit, id) = (&console.kit, DoorId(id));
     let view = View::Door(id);
+    let mut scene = Scene::load(kit, page.language, &view, &[], &ranks).await?;
     let question = Question { doors: Some(vec![id.0]), ..Question::default() };
-    let last = records::search(kit, &question, Place::END, EVENTS).await?;
+    let nothing = || Problem::not_found("there is no such door");
+    let last = match scene.survey.door(id) {
+        Some(_) => records::search(kit, &question, Place::END, EVENTS).await?,
+        None => return Err(nothing()),
+    };
     // What is not in the index yet, the stream tells.
     let (records, after) = (last.records, last.up_to);
-    let scene = Scene::load(kit, page.language, &view, &records).await?;
+    for record in &records {
+        scene.directory.learn(kit, page.language, record).await?;
+    }
     let survey = &scene.survey;
-    let door = survey.door(id).ok_or_else(|| Problem::not_found("there is no such door"))?;
+    let door = survey.door(id).ok_or_else(nothing)?;
+    let role = scene.sight.reach.at_door(door);
     let now = kit.now();
     let events = records.iter().map(|it| event::row(kit, &page, &scene.directory, it, now)).collect();
-    let sees_rights = role >= Role::Operator;
+    let sees_rights = role >= Some(Role::Operator);
     let today = doors::edit::today(survey, domain::time::Utc(now));
     let concern = survey.concerns(today).into_iter().find(|it| it.thing() == Thing::Door(id));
     let plans = survey.floor_of(door.inside).into_iter().chain(survey.floor_of(door.outside));
@@ -90,7 +98,7 @@ pub(super) async fn show(
         id: id.0,
         name,
         other_name,
-        may_change: role >= Role::Manager,
+        may_change: role >= Some(Role::Manager),
         said: said(&page, &asked.said),
         facts: facts(&page, survey, door),
         opens_with: opens_with(&page, survey, door),
@@ -101,7 +109,7 @@ pub(super) async fn show(
         after,
         now,
         view: view.words(),
-        state: view.render(&page, &scene, &console.kit.live().all(), &BTreeMap::new(), now),
+        state: view.render(&page, &scene, &scene.devices(kit), &BTreeMap::new(), now),
         page,
     };
     Ok(html(StatusCode::OK, &door_page))

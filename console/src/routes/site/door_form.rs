@@ -272,13 +272,7 @@ mod tests {
 
     #[test]
     fn a_door_is_read_as_it_is_filled_in() {
-        let page = Page {
-            language: Language::English,
-            operator: None,
-            rank: None,
-            zone: TimeZone::UTC,
-            section: "",
-        };
+        let page = Page { language: Language::English, operator: None, zone: TimeZone::UTC, section: "" };
         let door = Door {
             label: Label { latin: "Main".to_owned(), ..Label::new("main", "正门") },
             controller: ControllerId(1),

@@ -12,7 +12,7 @@ pub(crate) use area::{label, label_fields};
 use kit::Routes;
 
 use super::forms::form_routes;
-use super::{MANAGER, VIEWER};
+use super::{MANAGER, MANAGER_THERE, VIEWER};
 use crate::Console;
 
 /// The routes of this folder.
@@ -22,8 +22,8 @@ pub(super) fn routes() -> Routes<Console> {
         .get("/site/settings", MANAGER, settings::show)
         .post("/site/settings", MANAGER, settings::change)
         .get("/site/doors/{id}", VIEWER, door::show);
-    let routes = form_routes!(routes, area::AreaForm, "/site/areas");
-    let routes = form_routes!(routes, door_form::DoorForm, "/site/doors");
-    let routes = form_routes!(routes, small::ZoneForm, "/site/fire-zones");
-    form_routes!(routes, small::ControllerForm, "/site/controllers")
+    let routes = form_routes!(routes, area::AreaForm, "/site/areas", MANAGER_THERE);
+    let routes = form_routes!(routes, door_form::DoorForm, "/site/doors", MANAGER_THERE);
+    let routes = form_routes!(routes, small::ZoneForm, "/site/fire-zones", MANAGER);
+    form_routes!(routes, small::ControllerForm, "/site/controllers", MANAGER)
 }

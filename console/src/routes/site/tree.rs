@@ -62,14 +62,14 @@ pub(super) async fn show(
     headers: HeaderMap,
     Query(asked): Query<Asked>,
 ) -> Result<Response, Problem> {
-    let may_change = operator.role >= Role::Manager;
+    let (ranks, may_change) = (operator.ranks.clone(), operator.is_at_site(Role::Manager));
     let page = console.page(&headers, Some(operator)).at("site");
     let question: String = asked.find.trim().chars().take(QUESTION).collect();
     let view = View::Site(question.clone());
     let after = kit::journal::newest(console.kit.read()).await?;
-    let scene = Scene::load(&console.kit, page.language, &view, &[]).await?;
+    let scene = Scene::load(&console.kit, page.language, &view, &[], &ranks).await?;
     let now = console.kit.now();
-    let state = view.render(&page, &scene, &console.kit.live().all(), &BTreeMap::new(), now);
+    let state = view.render(&page, &scene, &scene.devices(&console.kit), &BTreeMap::new(), now);
     let named = |thing| name_of(&page, &scene.survey, thing);
     let zones = scene.survey.fire_zones.iter().map(|(id, _)| (id.0, named(Thing::FireZone(*id)))).collect();
     let site = scene.survey.site.as_ref().map(|site| {
@@ -105,6 +105,7 @@ struct Place {
     has_plan: bool,
     /// Whether something can lie in it.
     is_floor: bool,
+    may_change: bool,
 }
 
 #[derive(Template)]
@@ -113,7 +114,6 @@ struct TreeState<'a> {
     page: &'a Page,
     now: i64,
     question: &'a str,
-    may_change: bool,
     /// A list for each building, and for the outside.
     trees: Vec<Vec<Row>>,
     found: usize,
@@ -127,7 +127,6 @@ pub(crate) fn render(
     question: &str,
     now: i64,
 ) -> String {
-    let may_change = page.rank >= Some(Role::Manager);
     let mut walk = Walk { page, scene, devices, question: question.to_lowercase(), now, found: 0 };
     let roots: Vec<_> = scene.survey.areas_in(None).collect();
     let mut trees = Vec::new();
@@ -137,7 +136,7 @@ pub(crate) fn render(
         }
     }
     let found = walk.found;
-    TreeState { page, now, question, may_change, trees, found }.render().unwrap_or_default()
+    TreeState { page, now, question, trees, found }.render().unwrap_or_default()
 }
 
 /// An area and everything in it, drawn.
@@ -191,6 +190,7 @@ impl Walk<'_> {
             matters: branch.matters,
             has_plan: scene.plans.contains_key(&id),
             is_floor: area.kind == AreaKind::Floor,
+            may_change: scene.sight.reach.in_area(id) >= Some(Role::Manager),
         };
         branch.rows.insert(0, Row::Place(place));
         Some(branch)

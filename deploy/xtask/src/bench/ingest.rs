@@ -141,7 +141,7 @@ pub(super) fn compare(watch: &mut Watch) -> Result<Vec<Comparison>> {
 }
 
 /// A site with a certificate for each controller.
-fn make(server: &Path, site: &Path, broker: u16) -> Result<()> {
+pub(super) fn make(server: &Path, site: &Path, broker: u16) -> Result<()> {
     let mut init = Command::new(server);
     init.args(["init", "--listen", "127.0.0.1:0", "--broker", &format!("localhost:{broker}"), "--directory"]);
     output(init.arg(site))?;
@@ -187,13 +187,13 @@ impl Side {
     }
 }
 
-fn pin(process: u32, processors: &str) -> Result<()> {
+pub(super) fn pin(process: u32, processors: &str) -> Result<()> {
     let pid = process.to_string();
     output(Command::new("taskset").args(["--all-tasks", "--cpu-list", "--pid", processors, &pid])).map(drop)
 }
 
 /// User and system time of a process with all its threads, in seconds; the kernel tells hundredths.
-fn processor_time(process: u32) -> Result<f64> {
+pub(super) fn processor_time(process: u32) -> Result<f64> {
     let stat = fs::read_to_string(format!("/proc/{process}/stat"))
         .context("a process under measurement has ended")?;
     let (_, fields) = stat.rsplit_once(')').context("an unknown form of /proc/<pid>/stat")?;

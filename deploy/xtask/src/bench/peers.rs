@@ -55,7 +55,7 @@ pub(super) fn node() -> Result<(PathBuf, PathBuf)> {
     let node = distribution.join("bin/node");
     let (from, home) = (script("ingest"), folder()?.join("node-ingest"));
     fs::create_dir_all(&home)?;
-    for file in ["package.json", "package-lock.json", "ingest.js"] {
+    for file in ["package.json", "package-lock.json", "ingest.js", "fanout.js"] {
         fs::copy(from.join(file), home.join(file)).with_context(|| format!("copying {file}"))?;
     }
     once(&home, &from.join("package-lock.json"), || {
