@@ -10,6 +10,7 @@ use kit::problem::Problem;
 use people::picture::{self, Look};
 use serde::Deserialize;
 
+use super::must_be;
 use crate::Console;
 
 #[derive(Deserialize)]
@@ -36,7 +37,7 @@ pub(super) async fn show(
         true => (Look::BesideEvent, "private, max-age=300"),
         false => {
             // People are of the whole site.
-            operator.require(Role::Viewer)?;
+            must_be(operator.ranks.at_site(), Role::Viewer)?;
             (Look::ByOperator(operator.id), "private, no-store")
         }
     };

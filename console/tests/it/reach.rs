@@ -93,7 +93,7 @@ async fn what_lies_elsewhere_is_not_seen() {
             ("/", &["Main"][..], &["Rear"][..]),
             ("/site", &["Main", "Ground", "Hall"], &["Rear", "Annex", "Upper"]),
             ("/devices", &["software-1", "of-1-1"], &["software-2", "of-2-1"]),
-            ("/history", &["Main"], &["Rear", "Annex"]),
+            ("/history", &["Main"], &["Rear"]),
         ] {
             let whole = two.boss.get(path).await.page;
             let page = two.keeper.get(path).await;
@@ -134,7 +134,8 @@ async fn what_happens_elsewhere_is_not_told_but_a_fire_is() {
         for seq in [own, board, fire] {
             assert_eq!(screen.next("record").await.id, Some(seq));
         }
-        assert_eq!(two.keeper.get("/").await.records(), [fire, board, own]);
+        let told: Vec<u64> = two.keeper.get("/").await.records();
+        assert_eq!(told.into_iter().filter(|seq| *seq > after).collect::<Vec<_>>(), [fire, board, own]);
         records::catch_up(&site.kit).await.unwrap();
         assert!(two.keeper.get("/history").await.records().contains(&own));
         let elsewhere = two.keeper.get("/history?door=2").await;

@@ -23,6 +23,7 @@ const PACKAGES: &[(&str, &str)] = &[
     ("chromium-driver", "drives the browser"),
     ("libnss3-tools", "makes the browser under test trust the site's authority"),
     ("fonts-noto-cjk", "Chinese text in the browser's pictures"),
+    ("prometheus", "checks the metrics as Prometheus reads them, under test"),
     ("curl", "asks the server as a browser would, under test"),
     ("python3-venv", "peers of other makers, under test"),
     ("python3-gi", "the RTSP camera"),

@@ -104,7 +104,7 @@ async fn people_are_listed_in_the_order_of_a_column_and_by_how_they_stand() {
             ("1", "张三", "b", "6", PersonStatus::Active, (None, None)),
             ("2", "李安", "c", "7", PersonStatus::Suspended, (None, Some(-1))),
             ("3", "林晓雨", "a", "8", PersonStatus::Active, (None, Some(-1))),
-            ("4", "林晓雨", "a", "8", PersonStatus::Active, (Some(1), None)),
+            ("4", "林晓雨", "a", "9", PersonStatus::Active, (Some(1), None)),
         ] {
             let at = |days: Option<i64>| days.map(|days| Utc(now + days * 86_400_000_000));
             let validity =
