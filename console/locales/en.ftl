@@ -134,9 +134,6 @@ board-secure = encrypted
 board-not-secure = not encrypted
 board-address = bus { $bus }, address { $address }
 board-of = Board: { $name }
-camera-name = Camera { $camera }
-camera-up = picture
-camera-down = no picture
 
 side-entry = in
 side-exit = out
@@ -960,7 +957,6 @@ board-reply = answers in { $ms } ms
 board-no-list = none
 board-list-until = until { $until }
 board-list-over = over since { $until }
-camera-age = newest picture { $ms } ms old
 
 plan-open = Plan
 plan-add = Add a plan
@@ -1555,3 +1551,56 @@ firmware-fault-image = Choose an image; at most 4 plans run at once
 firmware-fault-time = That time is over
 firmware-fault-doors = Choose 1 to 128 doors of the image’s kind whose boards no other plan has ({ $why })
 webhook-never = never
+
+passkeys-title = Passkeys
+passkeys-why = Sign in with this device's fingerprint, face or PIN, without a password. The key never leaves your devices; the server holds its public half alone, and no false site can ask it of you.
+passkeys-none = No passkeys
+passkeys-manage = Manage passkeys
+passkeys-off = This server has no host name that passkeys could be made for ([passkeys] in its configuration).
+passkeys-need-script = This needs scripts, and a browser that knows passkeys.
+passkeys-count = { $count ->
+    [one] { $count } passkey
+   *[other] { $count } passkeys
+}
+passkey-new = Add a passkey
+passkey-name = Name
+passkey-name-hint = By which you will know it, as "desk in the control room". 64 characters at most.
+passkey-make = Add
+passkey-made = added { $at }
+passkey-used = last used { $at }
+passkey-unused = never used
+passkey-synced = synchronised between its owner's devices
+passkey-bound = on one device only
+passkey-remove = Remove
+passkey-remove-why = "{ $name }" will not sign you in any more. The device's own copy is deleted in the device's settings.
+passkey-sign-in = Sign in with a passkey
+passkey-busy = Confirm on your device…
+passkey-cancelled = Cancelled, or it took too long. Try again; where this device has no passkey for this site, sign in with the password.
+passkey-host = Passkeys work at https://{ $host } only: open this page there.
+passkey-failed = That did not work. Try again.
+passkey-late = It took too long. Try again.
+passkey-wrong = The passkey was not accepted: it is not of this site, or was removed.
+passkey-copied = This passkey may have been copied and is not accepted any more. Sign in with the password, remove it, and tell an administrator.
+passkey-exists = This device has a passkey of yours already.
+passkey-too-many = There are 10 passkeys at most: remove one first.
+passkey-fault-name = Give it a name of 64 characters at most.
+passkey-wait = Too many wrong tries: wait a little and try again.
+passkey-signed-out = Your session has ended: sign in again.
+second-or-passkey = Or use a passkey instead
+code-passkey-why = Show with your passkey that it is you.
+account-said-passkey-added = The passkey was added.
+account-said-passkey-removed = The passkey was removed.
+operator-passkeys-why = { $count ->
+    [one] There is { $count } passkey. When the device is lost it can be removed here; the password goes on working.
+   *[other] There are { $count } passkeys. When a device is lost they can be removed here; the password goes on working.
+}
+operator-passkeys-remove = Remove all passkeys
+operator-passkeys-sure = { $name } will not be able to sign in with a passkey. Make sure first, face to face, that it is them.
+operator-said-passkeys = All passkeys were removed.
+event-operator-passkey-added = Operator { $operator } added a passkey
+event-operator-passkey-removed = A passkey of operator { $operator } was removed
+event-operator-passkey-used = Operator { $operator } used a passkey
+event-operator-passkey-copied = A passkey of operator { $operator } seems to have been copied and was refused
+what-operator-passkey-added = Passkey added
+what-operator-passkey-removed = Passkey removed
+what-operator-passkey-copied = Passkey seems copied

@@ -19,6 +19,7 @@ pub(crate) fn routes() -> Routes<Console> {
         .get("/assets/live.js", Who::Anybody, script)
         .get("/assets/search.js", Who::Anybody, search)
         .get("/assets/enrol.js", Who::Anybody, enrol)
+        .get("/assets/passkey.js", Who::Anybody, passkey)
         .get("/assets/plan.js", Who::Anybody, plan)
         .get("/assets/firmware.js", Who::Anybody, firmware)
         .get("/assets/week.js", Who::Anybody, week)
@@ -40,6 +41,7 @@ asset!(style, "console.css", "text/css; charset=utf-8");
 asset!(script, "live.js", "text/javascript; charset=utf-8");
 asset!(search, "search.js", "text/javascript; charset=utf-8");
 asset!(enrol, "enrol.js", "text/javascript; charset=utf-8");
+asset!(passkey, "passkey.js", "text/javascript; charset=utf-8");
 asset!(plan, "plan.js", "text/javascript; charset=utf-8");
 asset!(firmware, "firmware.js", "text/javascript; charset=utf-8");
 asset!(week, "week.js", "text/javascript; charset=utf-8");
