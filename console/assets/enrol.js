@@ -48,8 +48,10 @@
     outcome.classList.remove("fault");
     outcome.textContent = outcome.dataset.busy;
     try {
-      const accepted = form.elements.twin.checked ? "?twin_accepted=true" : "";
-      const answer = await put(`face${accepted}`, photo);
+      const how = new URLSearchParams();
+      if (form.elements.twin.checked) how.set("twin_accepted", "true");
+      if (form.dataset.capture) how.set("capture", "true");
+      const answer = await put(`face?${how}`, photo);
       if (!answer.ok) return await refuse(answer);
       if (form.elements.picture?.checked) await put("picture", photo);
       location.assign(`/people/${person}?said=face-enrolled`);

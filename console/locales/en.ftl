@@ -1571,3 +1571,86 @@ firmware-fault-image = Choose an image; at most 4 plans run at once
 firmware-fault-time = That time is over
 firmware-fault-doors = Choose 1 to 128 doors of the image’s kind whose boards no other plan has ({ $why })
 webhook-never = never
+
+passkeys-title = Passkeys
+passkeys-why = Sign in with this device's fingerprint, face or PIN, without a password. The key never leaves your devices; the server holds its public half alone, and no false site can ask it of you.
+passkeys-none = No passkeys
+passkeys-manage = Manage passkeys
+passkeys-off = This server has no host name that passkeys could be made for ([passkeys] in its configuration).
+passkeys-need-script = This needs scripts, and a browser that knows passkeys.
+passkeys-count = { $count ->
+    [one] { $count } passkey
+   *[other] { $count } passkeys
+}
+passkey-new = Add a passkey
+passkey-name = Name
+passkey-name-hint = By which you will know it, as "desk in the control room". 64 characters at most.
+passkey-make = Add
+passkey-made = added { $at }
+passkey-used = last used { $at }
+passkey-unused = never used
+passkey-synced = synchronised between its owner's devices
+passkey-bound = on one device only
+passkey-remove = Remove
+passkey-remove-why = "{ $name }" will not sign you in any more. The device's own copy is deleted in the device's settings.
+passkey-sign-in = Sign in with a passkey
+passkey-busy = Confirm on your device…
+passkey-cancelled = Cancelled, or it took too long. Try again; where this device has no passkey for this site, sign in with the password.
+passkey-host = Passkeys work at https://{ $host } only: open this page there.
+passkey-failed = That did not work. Try again.
+passkey-late = It took too long. Try again.
+passkey-wrong = The passkey was not accepted: it is not of this site, or was removed.
+passkey-copied = This passkey may have been copied and is not accepted any more. Sign in with the password, remove it, and tell an administrator.
+passkey-exists = This device has a passkey of yours already.
+passkey-too-many = There are 10 passkeys at most: remove one first.
+passkey-fault-name = Give it a name of 64 characters at most.
+passkey-wait = Too many wrong tries: wait a little and try again.
+passkey-signed-out = Your session has ended: sign in again.
+second-or-passkey = Or use a passkey instead
+code-passkey-why = Show with your passkey that it is you.
+account-said-passkey-added = The passkey was added.
+account-said-passkey-removed = The passkey was removed.
+operator-passkeys-why = { $count ->
+    [one] There is { $count } passkey. When the device is lost it can be removed here; the password goes on working.
+   *[other] There are { $count } passkeys. When a device is lost they can be removed here; the password goes on working.
+}
+operator-passkeys-remove = Remove all passkeys
+operator-passkeys-sure = { $name } will not be able to sign in with a passkey. Make sure first, face to face, that it is them.
+operator-said-passkeys = All passkeys were removed.
+event-operator-passkey-added = Operator { $operator } added a passkey
+event-operator-passkey-removed = A passkey of operator { $operator } was removed
+event-operator-passkey-used = Operator { $operator } used a passkey
+event-operator-passkey-copied = A passkey of operator { $operator } seems to have been copied and was refused
+what-operator-passkey-added = Passkey added
+what-operator-passkey-removed = Passkey removed
+what-operator-passkey-copied = Passkey seems copied
+
+camera-open = Use the camera
+camera-title = Photograph of { $name }'s face
+camera-why = Frames are looked at to see whether they will do; nothing is kept before you confirm.
+camera-use = Use this photograph
+camera-again = Take another
+camera-starting = Opening the camera… Let your browser use it when it asks.
+camera-good = Good
+camera-still = Good, hold still
+camera-taken = This is the best of them. Will it do?
+camera-refused = The browser does not allow the camera. Allow it in the site's settings beside the address, then try again.
+camera-absent = There is no camera. Plug one in and try again, or choose a file.
+camera-in-use = Another program uses the camera. Close it and try again.
+camera-failed = The camera went away or cannot be used. Try again, or choose a file.
+camera-photo-not-a-photo = The picture is not there yet, wait a moment.
+camera-photo-too-large = The picture is too large: choose a file instead.
+camera-photo-no-face = No face: put it into the oval.
+camera-photo-several-faces = More than one person is in the picture: the others step aside.
+camera-photo-unsure = The face is hard to see: take off mask and hat, look into the camera.
+camera-photo-too-small = Come closer
+camera-photo-cut-off = The face leaves the picture: step back, or into the middle.
+camera-photo-blurred = Blurred: hold still; if it stays so, wipe the lens.
+camera-photo-too-dark = Too dark: turn to the light.
+camera-photo-too-bright = Too bright: out of the glare.
+camera-photo-too-flat = Too little contrast: no light from behind.
+camera-photo-turned-away = Turned aside: look into the camera.
+camera-photo-nodding = Look straight ahead, neither up nor down.
+camera-photo-tilted = Hold your head upright.
+camera-photo-not-live = It looks like a photograph or a screen: the person themselves, please.
+camera-photo-other = Not yet: look into the camera.

@@ -1,7 +1,8 @@
 //! Operators: who may sign in, what rank they have, and the session that says so on every request.
 //!
 //! Whoever has a [second factor](second) is asked for it after the password: until then they are [half](Half) signed in,
-//! which grants nothing.
+//! which grants nothing. A [passkey] is both at once; under a rule that asks for a second factor it is asked for too where
+//! there is no other.
 //!
 //! Passwords are argon2id. A session is an opaque 256-bit id in a cookie, of which the database holds the SHA-256; it
 //! ends by itself after [`IDLE`] without use and after [`LONGEST`] in any case, and at once when revoked.
@@ -18,6 +19,7 @@ mod csrf;
 mod half;
 mod operator;
 mod operators;
+pub mod passkey;
 mod password;
 mod ranks;
 mod scope;
@@ -115,6 +117,7 @@ pub(crate) fn statements() -> impl Iterator<Item = &'static (&'static str, &'sta
         .chain(change::STATEMENTS)
         .chain(half::STATEMENTS)
         .chain(ranks::STATEMENTS)
+        .chain(passkey::STATEMENTS)
         .chain(second::STATEMENTS)
         .chain(session::STATEMENTS)
         .chain(sessions::STATEMENTS)

@@ -75,6 +75,10 @@ fn of_operators() -> Routes<Kit> {
             Doc::new("Takes the second factor of an operator away who has lost it")
                 .refuses(404, &["not-found"]),
         )
+        .delete("/api/v1/operators/{id}/passkeys", ADMINISTRATOR, operators::remove_passkeys)
+        .says(
+            Doc::new("Takes all passkeys of an operator away who has lost them").refuses(404, &["not-found"]),
+        )
         .get("/api/v1/operators/{id}/sessions", ADMINISTRATOR, operators::sessions)
         .says(
             Doc::new("An operator's sessions").answers::<operators::Sessions>().refuses(404, &["not-found"]),

@@ -29,7 +29,8 @@ pub const MIGRATIONS: &[Migration] = &[
     Migration { slice: "kit", number: 5, sql: include_str!("../migrations/005_programs.sql") },
     Migration { slice: "kit", number: 6, sql: include_str!("../migrations/006_sessions.sql") },
     Migration { slice: "kit", number: 7, sql: include_str!("../migrations/007_second_factor.sql") },
-    Migration { slice: "kit", number: 8, sql: include_str!("../migrations/008_places.sql") },
+    Migration { slice: "kit", number: 8, sql: include_str!("../migrations/008_passkeys.sql") },
+    Migration { slice: "kit", number: 9, sql: include_str!("../migrations/009_places.sql") },
 ];
 
 #[cfg(feature = "testing")]

@@ -8,6 +8,7 @@ use serde::Serialize;
 use sqlx::{AnyConnection, AnyPool, Executor};
 use tokio::sync::OwnedMutexGuard;
 
+use crate::auth::passkey::Passkeys;
 use crate::auth::{Attempts, Uses};
 use crate::clock::{Clock, Micros};
 use crate::db::{Begun, Db, Engine};
@@ -33,6 +34,7 @@ struct Inner {
     events: EventStream,
     attempts: Attempts,
     uses: Uses,
+    passkeys: Passkeys,
     looks: Looks,
     in_hand: InHand,
     shelf: Shelf,
@@ -57,6 +59,7 @@ impl Kit {
             events,
             attempts: Attempts::default(),
             uses: Uses::default(),
+            passkeys: Passkeys::default(),
             looks: Looks::default(),
             in_hand: InHand::default(),
             shelf: Shelf::default(),
@@ -135,6 +138,12 @@ impl Kit {
 
     pub(crate) fn uses(&self) -> &Uses {
         &self.0.uses
+    }
+
+    /// For whom passkeys are made, and what devices were asked.
+    #[must_use]
+    pub fn passkeys(&self) -> &Passkeys {
+        &self.0.passkeys
     }
 
     /// Waits for the writer's turn and begins a transaction. Dropped without [`Tx::commit`] it leaves no trace.

@@ -11,6 +11,7 @@
 //! ```
 
 mod cluster;
+pub mod device;
 
 use std::sync::atomic::{AtomicU64, Ordering};
 

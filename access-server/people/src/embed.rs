@@ -131,6 +131,26 @@ impl EmbedService {
         photo: &[u8],
     ) -> Result<Usable, EnrolmentRefusal> {
         let _turn = self.turns.acquire().await.expect("never closed");
+        self.judged(portrait, media, photo).await
+    }
+
+    /// The same, where it need not wait; `None` otherwise.
+    pub(crate) async fn embed_if_free(
+        &self,
+        portrait: Portrait,
+        media: Media,
+        photo: &[u8],
+    ) -> Option<Result<Usable, EnrolmentRefusal>> {
+        let _turn = self.turns.try_acquire().ok()?;
+        Some(self.judged(portrait, media, photo).await)
+    }
+
+    async fn judged(
+        &self,
+        portrait: Portrait,
+        media: Media,
+        photo: &[u8],
+    ) -> Result<Usable, EnrolmentRefusal> {
         let body = Bytes::copy_from_slice(photo);
         match tokio::time::timeout(DEADLINE, self.ask(media, body)).await {
             Ok(Ok(answer)) => judge(portrait, &answer),

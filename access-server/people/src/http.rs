@@ -16,6 +16,7 @@ use utoipa::ToSchema;
 
 use crate::embed::{EmbedService, PHOTO_MAX};
 use crate::error::PeopleError;
+use crate::look::{FRAME_MAX, Looks};
 use crate::word::Word;
 
 const READ: Who = Who::Api(Role::Operator, Scope::ReadPeople);
@@ -59,6 +60,7 @@ pub fn routes(embed: Option<EmbedService>) -> Routes<Kit> {
                 .refuses(422, &["field"]),
         )
         .merge(pictures())
+        .merge(looks())
         .around(|routes| routes.layer(Extension(embed)))
 }
 
@@ -143,6 +145,20 @@ fn pictures() -> Routes<Kit> {
                 .refuses(422, &crate::embed::Reason::CODES),
         )
         .around(|routes| routes.layer(DefaultBodyLimit::max(PHOTO_MAX)))
+}
+
+/// For people at a page: no program stands before a camera.
+fn looks() -> Routes<Kit> {
+    Routes::default()
+        .post("/api/v1/people/{id}/face/look", Who::AtLeast(Role::Manager), pictures::look)
+        .says(
+            Doc::new("Whether a frame of a camera would do as a photograph of a face; nothing of it is kept")
+                .takes_bytes(&["application/octet-stream"])
+                .answers::<pictures::Looked>()
+                .refuses(404, &["not-found"])
+                .refuses(422, &["no-consent"]),
+        )
+        .around(|routes| routes.layer(DefaultBodyLimit::max(FRAME_MAX)).layer(Extension(Looks::default())))
 }
 
 /// The number of what was added.

@@ -16,6 +16,7 @@ pub mod find;
 pub mod gallery;
 pub mod group;
 mod http;
+pub mod look;
 pub mod person;
 pub mod picture;
 mod scrub;

@@ -4,6 +4,7 @@ use std::net::SocketAddr;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 
+use kit::auth::passkey::Party;
 use kit::pki::is_host;
 use serde::Deserialize;
 use toml::Spanned;
@@ -28,6 +29,8 @@ pub struct Config {
     pub embed: Option<Embed>,
     /// Whom webhooks may reach.
     pub webhooks: Option<Webhooks>,
+    /// For whom operators' passkeys are made; without it there are none.
+    pub passkeys: Option<Passkeys>,
 }
 
 /// The listener for browsers.
@@ -77,6 +80,73 @@ pub struct Webhooks {
     /// Whether receivers may listen on this machine itself.
     #[serde(default)]
     pub loopback: bool,
+}
+
+/// For whom operators' passkeys are made.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Passkeys {
+    /// The host name that browsers reach this server by.
+    pub name: Spanned<String>,
+    /// What stands before the path in browsers, as `https://gatehouse.example:8443`.
+    pub origins: Option<Spanned<Vec<String>>>,
+}
+
+impl Passkeys {
+    /// For whom they are made, with this port of the listener.
+    #[must_use]
+    pub fn party(&self, port: u16) -> Party {
+        let id = self.name.get_ref().clone();
+        let origins = self.origins.as_ref().map(|origins| origins.get_ref().clone());
+        let origins = origins.unwrap_or_else(|| match port {
+            // As browsers write it.
+            443 => vec![format!("https://{id}")],
+            port => vec![format!("https://{id}:{port}")],
+        });
+        Party { id, origins }
+    }
+
+    fn faults(&self) -> Vec<(Range<usize>, String)> {
+        let mut faults = Vec::new();
+        let name = self.name.get_ref();
+        if !is_name(name) {
+            let message = "passkeys.name: a host name in small letters; browsers make none for an address";
+            faults.push((self.name.span(), message.to_owned()));
+        }
+        if let Some(origins) = &self.origins {
+            let wrong = origins.get_ref().iter().find(|origin| !is_origin_of(origin, name));
+            let message = match wrong {
+                Some(wrong) => {
+                    format!("passkeys.origins: {wrong} is not https://{name} or below it, without a path")
+                }
+                None if origins.get_ref().is_empty() => "passkeys.origins: there is none".to_owned(),
+                None => return faults,
+            };
+            faults.push((origins.span(), message));
+        }
+        faults
+    }
+}
+
+/// A host's name, and no address.
+fn is_name(name: &str) -> bool {
+    is_host(name)
+        && name.parse::<std::net::IpAddr>().is_err()
+        && !name.bytes().any(|byte| byte.is_ascii_uppercase())
+}
+
+/// As browsers write it: the port only where it is not 443, nothing behind it.
+fn is_origin_of(origin: &str, name: &str) -> bool {
+    let Some(rest) = origin.strip_prefix("https://") else { return false };
+    let (host, port) = match rest.split_once(':') {
+        Some((host, port)) => (host, Some(port)),
+        None => (rest, None),
+    };
+    let good = |port: &str| {
+        port.parse::<u16>().is_ok_and(|number| !matches!(number, 0 | 443) && number.to_string() == port)
+    };
+    let below = host.strip_suffix(name).is_some_and(|front| front.is_empty() || front.ends_with('.'));
+    below && is_name(host) && port.is_none_or(good)
 }
 
 /// What is wrong with the configuration, with file and line.
@@ -200,6 +270,9 @@ impl Config {
             let message = format!("webhooks.authorities: no such file: {}", path.get_ref().display());
             faults.push((path.span(), message));
         }
+        if let Some(passkeys) = &self.passkeys {
+            faults.extend(passkeys.faults());
+        }
         if !is_host(self.mqtt.host.get_ref()) {
             faults.push((self.mqtt.host.span(), "mqtt.host: neither a name nor an address".to_owned()));
         }
@@ -207,5 +280,47 @@ impl Config {
             faults.push((self.mqtt.port.span(), "mqtt.port: between 1 and 65535".to_owned()));
         }
         faults
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn passkeys_are_made_for_names_and_their_pages() {
+        for good in ["localhost", "gatehouse", "gate.site.example"] {
+            assert!(is_name(good), "{good}");
+        }
+        for bad in ["127.0.0.1", "::1", "Gate.example", "https://gate.example", "gate.example:8443", ""] {
+            assert!(!is_name(bad), "{bad}");
+        }
+        let name = "site.example";
+        for good in ["https://site.example", "https://site.example:8443", "https://gate.site.example"] {
+            assert!(is_origin_of(good, name), "{good}");
+        }
+        for bad in [
+            "http://site.example",
+            "https://site.example/",
+            "https://site.example:443",
+            "https://site.example:08443",
+            "https://site.example:0",
+            "https://evilsite.example",
+            "https://site.example.evil.example",
+            "https://you@site.example",
+            "site.example",
+        ] {
+            assert!(!is_origin_of(bad, name), "{bad}");
+        }
+    }
+
+    #[test]
+    fn the_port_is_written_as_browsers_do() {
+        let read = |text: &str| toml::from_str::<Passkeys>(text).expect("it is well formed");
+        let named = read("name = \"site.example\"");
+        assert_eq!(named.party(443).origins, ["https://site.example"]);
+        assert_eq!(named.party(8443).origins, ["https://site.example:8443"]);
+        let said = read("name = \"site.example\"\norigins = [\"https://site.example\"]");
+        assert_eq!(said.party(8443).origins, ["https://site.example"]);
     }
 }

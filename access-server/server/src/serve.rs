@@ -62,6 +62,9 @@ pub async fn serve(config: &Path) -> anyhow::Result<()> {
     let active = active::wait(&db, keys.journal_public(), log, &socket, &listener, stop.as_mut()).await?;
     let Some(active) = active else { return Ok(()) };
     let kit = open_on(db, keys, &config).await?;
+    if let Some(passkeys) = &config.passkeys {
+        kit.passkeys().hold_for(passkeys.party(address.port()));
+    }
 
     let (ingest, queue) = ingest::queue(mqtt::QUEUE);
     let (safe, committed) = mpsc::channel(64);

@@ -137,5 +137,12 @@ fn configuration(site: &NewSite<'_>) -> anyhow::Result<String> {
             toml::Value::from(name)
         ));
     }
+    // Browsers make passkeys for names alone.
+    if let Some(name) = site.hosts.iter().find(|host| host.parse::<std::net::IpAddr>().is_err()) {
+        let name = toml::Value::from(name.to_ascii_lowercase());
+        text.push_str(&format!(
+            "\n# Operators' passkeys hold for this name alone.\n[passkeys]\nname = {name}\n"
+        ));
+    }
     Ok(text)
 }

@@ -11,7 +11,8 @@ use kit::auth::{Desk, Entry, LOGIN_PATH, LoginRefusal, NewSession, Operator, end
 use kit::problem::Problem;
 use serde::Deserialize;
 
-use super::code;
+use super::account::passkeys;
+use super::{code, passkey};
 use crate::Console;
 use crate::page::{Page, html};
 
@@ -21,11 +22,30 @@ struct Login {
     page: Page,
     name: String,
     refusal: Option<String>,
+    /// Where passkeys are made for; empty when there are none.
+    host: String,
+    /// Where a passkey is shown.
+    passkey: &'static str,
 }
 
 impl Login {
     fn title(&self) -> String {
         self.page.say("login-title").into_owned()
+    }
+
+    fn host(&self) -> String {
+        self.host.clone()
+    }
+
+    fn answer(
+        console: &Console,
+        page: Page,
+        status: StatusCode,
+        name: String,
+        refusal: Option<String>,
+    ) -> Response {
+        let host = passkeys::host(&console.kit);
+        html(status, &Self { page, name, refusal, host, passkey: passkey::ALONE })
     }
 }
 
@@ -37,7 +57,7 @@ pub(super) struct Given {
 
 pub(super) async fn show(State(console): State<Console>, headers: HeaderMap) -> Response {
     let page = console.page(&headers, None);
-    html(StatusCode::OK, &Login { page, name: String::new(), refusal: None })
+    Login::answer(&console, page, StatusCode::OK, String::new(), None)
 }
 
 pub(super) async fn enter(
@@ -64,7 +84,7 @@ pub(super) async fn enter(
                 return Problem::from(error).into_response();
             }
         };
-    html(status, &Login { page, name: given.name, refusal: Some(refusal.into_owned()) })
+    Login::answer(&console, page, status, given.name, Some(refusal.into_owned()))
 }
 
 /// Hands a session over.

@@ -13,6 +13,7 @@ mod language;
 mod live;
 mod login;
 mod operators;
+mod passkey;
 mod password;
 mod people;
 mod photo;
@@ -68,6 +69,7 @@ pub(crate) fn all(console: &Console) -> Routes<Console> {
         .merge(hooks::routes())
         .merge(operators::routes())
         .merge(account::routes())
+        .merge(passkey::routes())
         .around(|pages| pages.fallback(async || Problem::not_found("there is nothing here")).layer(problems));
     pages.merge(assets::routes())
 }

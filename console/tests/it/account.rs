@@ -71,7 +71,11 @@ async fn a_second_factor_is_set_up_asked_for_and_taken_away() {
     for site in sites().await {
         let vic = Browser::signed_in(&site.kit, "vic", Role::Viewer).await;
         assert!(vic.get("/account").await.page.contains("Not set up"));
-        assert_eq!(vic.post("/account/authenticator", "").await.to, "/account/authenticator");
+        let refused = vic.post("/account/authenticator", "password=guess").await;
+        assert_eq!(refused.status, StatusCode::UNPROCESSABLE_ENTITY, "a session left open sets up nothing");
+        assert!(refused.page.contains("aria-invalid=\"true\"") && !refused.page.contains("class=\"qr\""));
+        let fields = format!("password={}", OWN.replace(' ', "+"));
+        assert_eq!(vic.post("/account/authenticator", &fields).await.to, "/account/authenticator");
         let page = vic.get("/account/authenticator").await.page;
         assert!(page.contains("<svg class=\"qr\"") && page.contains("<path d=\"M4 4h1v1h-1z"), "{page}");
         let refused = vic.post("/account/authenticator/confirm", "code=12345").await;
@@ -123,7 +127,7 @@ async fn whoever_owes_a_second_factor_is_led_to_it() {
         let token = page.split("name=\"_csrf\" value=\"").nth(1).unwrap().split('"').next().unwrap();
         ada.post_with(token.to_owned(), path, fields)
     };
-    form("/account/authenticator", String::new()).await;
+    form("/account/authenticator", format!("password={}", OWN.replace(' ', "+"))).await;
     let done = form("/account/authenticator/confirm", format!("code={}", code(&site, "ada").await)).await;
     assert_eq!(done.status, StatusCode::OK);
     assert_eq!(ada.get("/").await.status, StatusCode::OK);

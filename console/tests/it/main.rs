@@ -9,6 +9,7 @@ mod hooks;
 mod import;
 mod live;
 mod operators;
+mod passkeys;
 mod people;
 mod photo;
 mod plan;

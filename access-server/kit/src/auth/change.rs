@@ -12,7 +12,7 @@ use super::operators::{OperatorError, OperatorId, fold, role};
 use super::ranks::{self, Ranks};
 use super::second::take_away;
 use super::session::{Desk, LoginRefusal, NewSession, note_wrong, open};
-use super::{Role, password};
+use super::{Role, passkey, password};
 use crate::state::{Kit, Tx};
 
 crate::statements! {
@@ -123,7 +123,7 @@ pub(super) async fn confirm(kit: &Kit, id: OperatorId, present: &str) -> Result<
 
 /// Somebody else's change: the operator must choose their own at the next sign-in. For an operator named on the
 /// command line `by` is `None`: whoever holds the server's files lets somebody in who has lost everything, so the second
-/// factor goes too.
+/// factor goes too, and every passkey.
 ///
 /// # Errors
 /// When there is no such operator, they are above the rank of `by`, or the password is not taken.
@@ -154,6 +154,7 @@ async fn set_password(
         }
         None => {
             take_away(&mut tx, id, None).await?;
+            passkey::take_away(&mut tx, id, None).await?;
         }
     }
     sqlx::query(SET_PASSWORD).bind(id.0).bind(hash).bind(i64::from(must_change)).execute(&mut *tx).await?;

@@ -18,7 +18,7 @@ use super::second::Shown;
 use super::session::{Desk, LOOKED_AT, LoginRefusal, NewSession, digest_of, open_in};
 use crate::clock::micros;
 use crate::journal::hex;
-use crate::state::Kit;
+use crate::state::{Kit, Tx};
 
 /// The cookie's name.
 const COOKIE: &str = "__Host-half";
@@ -28,6 +28,7 @@ pub const HALF: Duration = Duration::from_secs(5 * 60);
 crate::statements! {
     HALF_OPEN = "INSERT INTO half_session (digest, operator, created_at) VALUES ($1, $2, $3)";
     HALF_FIND = "SELECT o.id, o.name, h.created_at, (SELECT COUNT(*) FROM operator_address a WHERE a.operator = o.id AND a.address = $2) FROM half_session h JOIN operator o ON o.id = h.operator WHERE h.digest = $1 AND o.disabled = 0";
+    HALF_HOLDER = "SELECT o.id, h.created_at FROM half_session h JOIN operator o ON o.id = h.operator WHERE h.digest = $1 AND o.disabled = 0";
     HALF_END = "DELETE FROM half_session WHERE digest = $1";
     HALF_SWEEP = "DELETE FROM half_session WHERE created_at <= $1 OR created_at > $2";
 }
@@ -55,6 +56,25 @@ impl Half {
     pub fn end_cookie() -> String {
         format!("{COOKIE}=; Path=/; Max-Age=0; Secure; HttpOnly; SameSite=Strict")
     }
+
+    pub(super) fn digest(&self) -> Vec<u8> {
+        digest_of(&self.0)
+    }
+}
+
+/// Who it is of, while it is good.
+pub(super) async fn holder(kit: &Kit, half: &Half) -> Result<Option<OperatorId>, sqlx::Error> {
+    let found: Option<(i64, i64)> =
+        sqlx::query_as(HALF_HOLDER).bind(half.digest()).fetch_optional(kit.read()).await?;
+    let age = 0..micros(HALF);
+    let found = found.filter(|(_, created_at)| age.contains(&(kit.now() - created_at)));
+    Ok(found.map(|(operator, _)| OperatorId(operator)))
+}
+
+/// Ends it; whether it was still there.
+pub(super) async fn close(tx: &mut Tx, half: &Half) -> Result<bool, sqlx::Error> {
+    let ended = sqlx::query(HALF_END).bind(half.digest()).execute(&mut **tx).await?;
+    Ok(ended.rows_affected() > 0)
 }
 
 pub(super) async fn open(kit: &Kit, operator: i64) -> Result<Half, sqlx::Error> {
@@ -64,7 +84,7 @@ pub(super) async fn open(kit: &Kit, operator: i64) -> Result<Half, sqlx::Error> 
     let mut tx = kit.begin().await?;
     let now = tx.now();
     sqlx::query(HALF_SWEEP).bind(now - micros(HALF)).bind(now).execute(&mut *tx).await?;
-    sqlx::query(HALF_OPEN).bind(digest_of(&half.0)).bind(operator).bind(now).execute(&mut *tx).await?;
+    sqlx::query(HALF_OPEN).bind(half.digest()).bind(operator).bind(now).execute(&mut *tx).await?;
     tx.commit().await?;
     Ok(half)
 }
@@ -83,7 +103,7 @@ pub async fn finish(
     let desk = desk.into();
     let address = place(desk.address);
     let found: Option<(i64, String, i64, i64)> =
-        sqlx::query_as(HALF_FIND).bind(digest_of(&half.0)).bind(&address).fetch_optional(kit.read()).await?;
+        sqlx::query_as(HALF_FIND).bind(half.digest()).bind(&address).fetch_optional(kit.read()).await?;
     let age = 0..micros(HALF);
     let (id, name, _, known) = found
         .filter(|(_, _, created_at, _)| age.contains(&(kit.now() - created_at)))
@@ -107,8 +127,7 @@ pub async fn finish(
         sleep_until(answer_at).await;
         return Err(LoginRefusal::Wait(taken.wait));
     }
-    let ended = sqlx::query(HALF_END).bind(digest_of(&half.0)).execute(&mut *tx).await?;
-    if ended.rows_affected() == 0 {
+    if !close(&mut tx, half).await? {
         // The password was changed at this very moment, or the same was sent twice.
         return Err(LoginRefusal::HalfEnded);
     }

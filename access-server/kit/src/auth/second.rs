@@ -145,11 +145,13 @@ pub async fn of(kit: &Kit, operator: OperatorId) -> Result<State, SecondError> {
     })
 }
 
-/// Makes a secret for an app; one that was begun and not confirmed is forgotten.
+/// Makes a secret for an app, for somebody who shows their password once more: who sits down at a session left open makes
+/// it nobody's but the owner's. One that was begun and not confirmed is forgotten.
 ///
 /// # Errors
-/// When there is a second factor already.
-pub async fn begin(kit: &Kit, operator: OperatorId) -> Result<(), SecondError> {
+/// When the password is wrong or was wrong too often, or there is a second factor already.
+pub async fn begin(kit: &Kit, operator: OperatorId, password: &str) -> Result<(), SecondError> {
+    confirm_password(kit, operator, password).await?;
     let mut secret = [0; totp::SECRET];
     SystemRandom::new().fill(&mut secret).expect("the system's random source works");
     let mut tx = kit.begin().await?;

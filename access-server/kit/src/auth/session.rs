@@ -33,12 +33,12 @@ pub(super) const LOOKED_AT: Duration = Duration::from_secs(1);
 const STRANGE_AFTER: Duration = Duration::from_secs(90 * 24 * 60 * 60);
 
 crate::statements! {
-    ACCOUNT = "SELECT o.id, o.password, (SELECT COUNT(*) FROM operator_address a WHERE a.operator = o.id AND a.address = $2), (SELECT COUNT(*) FROM totp t WHERE t.operator = o.id AND t.confirmed_at IS NOT NULL) FROM operator o WHERE o.name = $1 AND o.disabled = 0";
+    ACCOUNT = "SELECT o.id, o.password, (SELECT COUNT(*) FROM operator_address a WHERE a.operator = o.id AND a.address = $2), (SELECT COUNT(*) FROM totp t WHERE t.operator = o.id AND t.confirmed_at IS NOT NULL) + (SELECT COUNT(*) FROM passkey k JOIN second_factor_rule r ON r.rank <= o.role WHERE k.operator = o.id) FROM operator o WHERE o.name = $1 AND o.disabled = 0";
     SIGNED_IN_FROM = "INSERT INTO operator_address (operator, address, used_at) VALUES ($1, $2, $3) ON CONFLICT (operator, address) DO UPDATE SET used_at = excluded.used_at";
     FORGET_ADDRESSES = "DELETE FROM operator_address WHERE used_at < $1";
     OPEN = "INSERT INTO session (digest, operator, created_at, used_at, address, agent) VALUES ($1, $2, $3, $4, $5, $6)";
     SIGNED_IN = "UPDATE operator SET signed_in_at = $2 WHERE id = $1";
-    FIND = "SELECT o.id, o.name, o.role, o.must_change, o.language, s.created_at, s.used_at, (SELECT COUNT(*) FROM totp t WHERE t.operator = o.id AND t.confirmed_at IS NOT NULL), (SELECT MIN(r.rank) FROM second_factor_rule r), (SELECT COUNT(*) FROM operator_place p WHERE p.operator = o.id) FROM session s JOIN operator o ON o.id = s.operator WHERE s.digest = $1 AND o.disabled = 0";
+    FIND = "SELECT o.id, o.name, o.role, o.must_change, o.language, s.created_at, s.used_at, (SELECT COUNT(*) FROM totp t WHERE t.operator = o.id AND t.confirmed_at IS NOT NULL) + (SELECT COUNT(*) FROM passkey k WHERE k.operator = o.id), (SELECT MIN(r.rank) FROM second_factor_rule r), (SELECT COUNT(*) FROM operator_place p WHERE p.operator = o.id) FROM session s JOIN operator o ON o.id = s.operator WHERE s.digest = $1 AND o.disabled = 0";
     USE = "UPDATE session SET used_at = $2 WHERE digest = $1";
     END = "DELETE FROM session WHERE digest = $1 RETURNING operator";
     SWEEP = "DELETE FROM session WHERE used_at < $1 OR created_at < $2 OR used_at > $3";

@@ -8,7 +8,7 @@ use utoipa::ToSchema;
 use utoipa::openapi::schema::{Object, ObjectBuilder, SchemaType, Type};
 
 use crate::auth::sessions::{self, SessionId};
-use crate::auth::{self, Operator, OperatorError, OperatorId, Ranks, Role, second};
+use crate::auth::{self, Operator, OperatorError, OperatorId, Ranks, Role, passkey, second};
 use crate::problem::Problem;
 use crate::state::Kit;
 
@@ -30,6 +30,8 @@ pub(super) struct Shown {
     disabled: bool,
     /// Is asked for a second factor.
     second_factor: bool,
+    /// Passkeys they can sign in with.
+    passkeys: u64,
     /// When they signed in last: UTC microseconds.
     signed_in_at: Option<i64>,
 }
@@ -157,6 +159,7 @@ fn places(ranks: &Ranks) -> Vec<PlaceRole> {
 
 pub(super) async fn list(State(kit): State<Kit>) -> Result<Json<Operators>, Problem> {
     let people = auth::list(&kit).await?.into_iter().filter(|row| !row.is_program());
+    let passkeys = passkey::counts(&kit).await?;
     let items = people.map(|row| Shown {
         id: row.id.0,
         name: row.name,
@@ -165,6 +168,7 @@ pub(super) async fn list(State(kit): State<Kit>) -> Result<Json<Operators>, Prob
         must_change: row.must_change,
         disabled: row.disabled,
         second_factor: row.second_factor,
+        passkeys: passkeys.get(&row.id).copied().unwrap_or_default(),
         signed_in_at: row.signed_in_at,
     });
     Ok(Json(Operators { items: items.collect() }))
@@ -216,6 +220,15 @@ pub(super) async fn remove_second(
     Path(id): Path<i64>,
 ) -> Result<StatusCode, Problem> {
     second::remove(&kit, operator.id, OperatorId(id)).await?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+pub(super) async fn remove_passkeys(
+    State(kit): State<Kit>,
+    operator: Operator,
+    Path(id): Path<i64>,
+) -> Result<StatusCode, Problem> {
+    passkey::remove_all(&kit, operator.id, OperatorId(id)).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 

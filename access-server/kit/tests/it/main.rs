@@ -8,6 +8,7 @@ mod journal;
 mod lease;
 mod looks;
 mod operators;
+mod passkeys;
 mod programs;
 mod schema;
 mod second;

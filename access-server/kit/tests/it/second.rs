@@ -24,7 +24,7 @@ async fn ada(site: &Site, role: Role) -> Ada {
     let kit = &site.kit;
     let id = auth::add(kit, None, "ada", role, "a first password").await.unwrap();
     auth::change_password(kit, id, "a first password", PASSWORD).await.unwrap();
-    second::begin(kit, id).await.unwrap();
+    second::begin(kit, id, PASSWORD).await.unwrap();
     let State::Begun(app) = second::of(kit, id).await.unwrap() else { panic!("it was begun") };
     let codes = second::confirm(kit, id, &app.code(kit.now())).await.unwrap();
     site.clock.advance(STEP);
@@ -71,17 +71,20 @@ async fn it_counts_once_a_code_was_right_and_is_asked_for_from_then_on() {
         let id = auth::add(kit, None, "ada", Role::Viewer, PASSWORD).await.unwrap();
         assert_eq!(second::of(kit, id).await.unwrap(), State::None);
         assert!(matches!(second::confirm(kit, id, "123456").await, Err(SecondError::Absent)));
-        second::begin(kit, id).await.unwrap();
+        let refused = second::begin(kit, id, "guess guess").await;
+        assert!(matches!(refused, Err(SecondError::Operator(OperatorError::WrongPassword))), "{refused:?}");
+        assert_eq!(second::of(kit, id).await.unwrap(), State::None);
+        second::begin(kit, id, PASSWORD).await.unwrap();
         assert!(auth::sign_in(kit, "ada", PASSWORD, "here").await.unwrap().whole().is_some(), "not yet");
         let State::Begun(first) = second::of(kit, id).await.unwrap() else { panic!("it was begun") };
-        second::begin(kit, id).await.unwrap();
+        second::begin(kit, id, PASSWORD).await.unwrap();
         let State::Begun(app) = second::of(kit, id).await.unwrap() else { panic!("it was begun again") };
         assert_ne!(first, app);
         let refused = second::confirm(kit, id, &first.code(kit.now())).await;
         assert!(matches!(refused, Err(SecondError::WrongCode)), "{refused:?}");
         let codes = second::confirm(kit, id, &app.code(kit.now())).await.unwrap();
         assert_eq!(codes.len(), 10);
-        assert!(matches!(second::begin(kit, id).await, Err(SecondError::Exists)));
+        assert!(matches!(second::begin(kit, id, PASSWORD).await, Err(SecondError::Exists)));
         assert!(matches!(second::of(kit, id).await.unwrap(), State::Stands { codes: 10, .. }));
 
         let half = half(kit).await;
@@ -198,7 +201,7 @@ async fn it_is_taken_away_with_the_password_or_by_an_administrator() {
         second::remove_own(kit, ada.id, PASSWORD).await.unwrap();
         assert!(auth::sign_in(kit, "ada", PASSWORD, "here").await.unwrap().whole().is_some());
 
-        second::begin(kit, ada.id).await.unwrap();
+        second::begin(kit, ada.id, PASSWORD).await.unwrap();
         let State::Begun(app) = second::of(kit, ada.id).await.unwrap() else { panic!("it was begun") };
         second::confirm(kit, ada.id, &app.code(kit.now())).await.unwrap();
         let boss = auth::add(kit, None, "boss", Role::Administrator, "a first password").await.unwrap();
@@ -255,7 +258,7 @@ async fn a_rule_asks_it_of_a_rank_and_above() {
         let session = cookie.split_once('=').unwrap().1;
         assert!(!auth::is_live(kit, session, &Role::Manager.into()).await.unwrap(), "and on open pages");
         assert_eq!(inside(&cookies[1].1).await, (200, 200), "not of lower ranks");
-        second::begin(kit, *eve).await.unwrap();
+        second::begin(kit, *eve, PASSWORD).await.unwrap();
         assert_eq!(inside(cookie).await, (200, 403), "begun is not done");
         let State::Begun(app) = second::of(kit, *eve).await.unwrap() else { panic!("it was begun") };
         second::confirm(kit, *eve, &app.code(kit.now())).await.unwrap();

@@ -7,6 +7,7 @@ use axum::response::{IntoResponse, Response};
 use axum::{Extension, Json};
 use domain::ids::PersonId;
 use kit::auth::Operator;
+use kit::auth::sessions::SessionId;
 use kit::{Kit, Problem};
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
@@ -14,6 +15,7 @@ use utoipa::{IntoParams, ToSchema};
 use crate::embed::{EmbedService, Portrait};
 use crate::error::PeopleError;
 use crate::face::{self, EnrolmentRefusal, Twins};
+use crate::look::{self, Hint, Looks};
 use crate::picture::{self, Look};
 
 #[derive(Deserialize, IntoParams)]
@@ -49,6 +51,34 @@ pub(super) async fn enrol(
     let by = Some(manager.id);
     let template = face::enrol(&kit, &embed, by, PersonId(id), portrait, &photo, twins).await?;
     Ok(Json(Enrolled { template }))
+}
+
+/// What is to be said of a frame.
+#[derive(Serialize, ToSchema)]
+pub(super) struct Looked {
+    /// Why it would not do, as enrolment says it; nothing when it would.
+    hint: Option<&'static str>,
+    /// All of its quality in one number, 0 to 1, when it would.
+    quality: Option<f32>,
+}
+
+pub(super) async fn look(
+    State(kit): State<Kit>,
+    manager: Operator,
+    Extension(embed): Extension<Option<EmbedService>>,
+    Extension(looks): Extension<Looks>,
+    Path(id): Path<u64>,
+    frame: Bytes,
+) -> Result<Json<Looked>, Problem> {
+    let embed = embed.ok_or(EnrolmentRefusal::Away)?;
+    let Some(_turn) = looks.turn(&SessionId::of(manager.session()).hex(), kit.now()) else {
+        return Err(Problem::too_many(1));
+    };
+    let hint = look::at(&kit, &embed, PersonId(id), &frame).await?;
+    Ok(Json(match hint.ok_or_else(|| Problem::too_many(1))? {
+        Hint::Good(quality) => Looked { hint: None, quality: Some(quality) },
+        Hint::Not(reason) => Looked { hint: Some(reason.code()), quality: None },
+    }))
 }
 
 pub(super) async fn put(

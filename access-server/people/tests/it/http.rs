@@ -1,5 +1,7 @@
 //! Over HTTP: who may do what, and what goes wrong in words.
 
+use std::time::Duration;
+
 use axum::Router;
 use axum::body::{Body, to_bytes};
 use axum::http::{Request, StatusCode, header};
@@ -95,6 +97,57 @@ async fn a_person_is_added_enrolled_and_withdraws() {
         let (status, receipt) = manager.ask("DELETE", &format!("{at}/consents/face-access"), "").await;
         assert_eq!((status, &receipt["deleted"]), (StatusCode::OK, &json!(1)), "{receipt}");
         let (status, _) = manager.ask("GET", "/api/v1/people/999", "").await;
+        assert_eq!(status, StatusCode::NOT_FOUND);
+    }
+}
+
+/// A camera's frames are looked at for whoever agreed to it, and nothing of them stays.
+#[tokio::test]
+async fn a_frame_is_looked_at_and_not_kept() {
+    let vision = Vision::start().await;
+    for site in sites(MIGRATIONS).await {
+        let manager = Client::sign_in(&site.kit, &vision, Role::Manager).await;
+        let person = json!({ "key": "ada", "kind": "employee", "name": "艾达" }).to_string();
+        let (_, answer) = manager.ask("POST", "/api/v1/people", person).await;
+        let at = format!("/api/v1/people/{}", answer["id"]);
+        let path = format!("{at}/face/look");
+        let look = async |frame: Vec<u8>| {
+            site.clock.advance(Duration::from_secs(1));
+            manager.ask("POST", &path, frame).await
+        };
+        let (status, answer) = look(photo(&[1.0])).await;
+        assert_eq!(
+            (status, &answer["type"]),
+            (StatusCode::UNPROCESSABLE_ENTITY, &json!("/problems/no-consent"))
+        );
+        let consent = json!({ "purpose": "face-access", "text_version": "2026-01" }).to_string();
+        manager.ask("POST", &format!("{at}/consents"), consent).await;
+        let journaled = kit::journal::newest(site.kit.read()).await.unwrap();
+
+        let (status, answer) = look(photo(&[1.0])).await;
+        assert_eq!((status, &answer["hint"]), (StatusCode::OK, &Value::Null));
+        assert!(answer["quality"].as_f64().unwrap() > 0.8, "{answer}");
+        let dark = json!({ "outcome": "refused", "reason": "too-dark", "measured": 12.0, "least": 50.0 });
+        let (_, answer) = look(photo_of(&dark)).await;
+        assert_eq!(answer, json!({ "hint": "photo-too-dark", "quality": null }), "no number and no template");
+        let screen = json!({ "outcome": "usable", "template": [1.0], "model": "test", "live": false,
+            "quality": { "score": 0.9 } });
+        assert_eq!(look(photo_of(&screen)).await.1["hint"], "photo-not-live", "a photograph held before it");
+        assert_eq!(look(b"no picture".to_vec()).await.1["hint"], "photo-not-a-photo");
+        assert_eq!(look(vec![0xff; people::look::FRAME_MAX + 1]).await.0, StatusCode::PAYLOAD_TOO_LARGE);
+
+        site.clock.advance(Duration::from_secs(1));
+        let (first, second) = (
+            manager.ask("POST", &path, photo(&[1.0])).await,
+            manager.ask("POST", &path, photo(&[1.0])).await,
+        );
+        assert_eq!((first.0, second.0), (StatusCode::OK, StatusCode::TOO_MANY_REQUESTS));
+        assert_eq!(kit::journal::newest(site.kit.read()).await.unwrap(), journaled);
+        assert_eq!(people::face::count(&site.kit).await.unwrap(), 0);
+        let (status, _) = manager.ask("POST", "/api/v1/people/999/face/look", photo(&[1.0])).await;
+        assert_eq!(status, StatusCode::TOO_MANY_REQUESTS);
+        site.clock.advance(Duration::from_secs(1));
+        let (status, _) = manager.ask("POST", "/api/v1/people/999/face/look", photo(&[1.0])).await;
         assert_eq!(status, StatusCode::NOT_FOUND);
     }
 }

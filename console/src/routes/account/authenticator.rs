@@ -39,6 +39,8 @@ struct Authenticator {
     page: Page,
     /// Whether it must be set up before anything else.
     is_owed: bool,
+    /// Whether a passkey would do as well.
+    has_passkeys: bool,
     stage: Stage,
     fault: Option<Fault>,
 }
@@ -78,10 +80,18 @@ async fn show(
     answer(&console, operator, &headers, None).await
 }
 
-async fn begin(State(console): State<Console>, operator: Operator) -> Result<Response, Problem> {
-    match second::begin(&console.kit, operator.id).await {
+async fn begin(
+    State(console): State<Console>,
+    operator: Operator,
+    headers: HeaderMap,
+    Form(fields): Form<Fields>,
+) -> Result<Response, Problem> {
+    match second::begin(&console.kit, operator.id, fields.get("password")).await {
         // Somebody pressed twice: the page says how it stands.
         Ok(()) | Err(SecondError::Exists) => Ok(Redirect::to(PATH).into_response()),
+        Err(SecondError::Operator(OperatorError::WrongPassword)) => {
+            answer(&console, operator, &headers, Some(("begin", "password-wrong"))).await
+        }
         Err(error) => Err(error.into()),
     }
 }
@@ -141,7 +151,10 @@ fn codes_once(
     // It is there now: what was owed is done.
     operator.owes = None;
     let page = console.page(headers, Some(operator)).at("account");
-    html(StatusCode::OK, &Authenticator { page, is_owed: false, stage: Stage::Codes(codes), fault: None })
+    html(
+        StatusCode::OK,
+        &Authenticator { page, is_owed: false, has_passkeys: false, stage: Stage::Codes(codes), fault: None },
+    )
 }
 
 async fn answer(
@@ -159,9 +172,10 @@ async fn answer(
         }
         Second::Stands { since, codes } => Stage::Stands { since: page.to_the_minute(since), left: codes },
     };
+    let has_passkeys = console.kit.passkeys().party().is_some();
     let fault = fault.map(|(field, key)| Fault::at(&page, field, key));
     let status = if fault.is_some() { StatusCode::UNPROCESSABLE_ENTITY } else { StatusCode::OK };
-    Ok(html(status, &Authenticator { page, is_owed, stage, fault }))
+    Ok(html(status, &Authenticator { page, is_owed, has_passkeys, stage, fault }))
 }
 
 /// A text as a QR code: one path of squares, without a style of its own.

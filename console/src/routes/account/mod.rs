@@ -1,6 +1,7 @@
 //! My account: who I am here, how I sign in, where I am signed in.
 
 pub(super) mod authenticator;
+pub(super) mod passkeys;
 
 use askama::Template;
 use axum::extract::{Path, Query, State};
@@ -27,6 +28,7 @@ pub(super) fn routes() -> Routes<Console> {
         .post("/account/sessions/end", VIEWER, end_others)
         .post("/account/sessions/{session}/end", VIEWER, end_one)
         .merge(authenticator::routes())
+        .merge(passkeys::routes())
 }
 
 #[derive(Template)]
@@ -38,6 +40,7 @@ struct Account {
     may: String,
     /// Since when a second factor is asked for.
     second: Option<String>,
+    passkeys: Vec<passkeys::Line>,
     seats: Vec<Seat>,
     /// The key of the words that tell what was done.
     said: Option<String>,
@@ -84,6 +87,7 @@ async fn show(
     };
     let account = Account {
         second,
+        passkeys: passkeys::lines(&console.kit, &page, operator.id).await?,
         seats: seats(&console, &page, operator.id, operator.session()).await?,
         role: ranks::words(&page, &forms::survey(&console.kit).await?, &operator.ranks),
         may: page.word("role-may", operator.ranks.highest().as_str()),

@@ -4,6 +4,7 @@ use axum::Form;
 use axum::extract::{Path, State};
 use axum::http::HeaderMap;
 use axum::response::{IntoResponse, Redirect, Response};
+use kit::auth::passkey::{self, PasskeyError};
 use kit::auth::second::{self, SecondError};
 use kit::auth::sessions::{self, SessionId};
 use kit::auth::{self, Operator, OperatorError, OperatorId};
@@ -86,6 +87,22 @@ pub(super) async fn second(
         Err(error) => return Err(error.into()),
     };
     answer(&console, operator, &headers, id, "second", done).await
+}
+
+/// Takes the passkeys of somebody away who has lost the device.
+pub(super) async fn passkeys(
+    State(console): State<Console>,
+    operator: Operator,
+    headers: HeaderMap,
+    Path(id): Path<i64>,
+) -> Result<Response, Problem> {
+    let done = match passkey::remove_all(&console.kit, operator.id, OperatorId(id)).await {
+        // Somebody was faster.
+        Ok(()) | Err(PasskeyError::Absent) => Ok(()),
+        Err(PasskeyError::Operator(error)) => Err(error),
+        Err(error) => return Err(error.into()),
+    };
+    answer(&console, operator, &headers, id, "passkeys", done).await
 }
 
 pub(super) async fn end_sessions(

@@ -9,7 +9,7 @@ use axum::Form;
 use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Redirect, Response};
-use kit::auth::{self, Operator, OperatorError, OperatorRow, RanksError, Role, second};
+use kit::auth::{self, Operator, OperatorError, OperatorRow, RanksError, Role, passkey, second};
 use kit::problem::Problem;
 use kit::{Routes, Who};
 
@@ -34,6 +34,7 @@ pub(super) fn routes() -> Routes<Console> {
         .post("/settings/operators/{operator}/password", ADMINISTRATOR, acts::password)
         .post("/settings/second-factor", ADMINISTRATOR, rule)
         .post("/settings/operators/{operator}/second-factor/remove", ADMINISTRATOR, acts::second)
+        .post("/settings/operators/{operator}/passkeys/remove", ADMINISTRATOR, acts::passkeys)
         .post("/settings/operators/{operator}/sessions/end", ADMINISTRATOR, acts::end_sessions)
         .post("/settings/operators/{operator}/sessions/{session}/end", ADMINISTRATOR, acts::end_session)
 }
@@ -60,6 +61,7 @@ struct Row {
     standing: &'static str,
     signed_in: Option<String>,
     second_factor: bool,
+    passkeys: u64,
 }
 
 /// A first password, to be handed over.
@@ -121,12 +123,14 @@ async fn answer(
 ) -> Result<Response, Problem> {
     let survey = forms::survey(&console.kit).await?;
     let people = auth::list(&console.kit).await?.into_iter().filter(|row| !row.is_program());
+    let passkeys = passkey::counts(&console.kit).await?;
     let rows = people.map(|row| Row {
         id: row.id.0,
         role: ranks::words(&page, &survey, &row.ranks),
         standing: standing(&row),
         signed_in: row.signed_in_at.map(|at| page.to_the_minute(at)),
         second_factor: row.second_factor,
+        passkeys: passkeys.get(&row.id).copied().unwrap_or_default(),
         name: row.name,
     });
     let rows = rows.collect();

@@ -4,7 +4,7 @@ use askama::Template;
 use axum::extract::{Path, Query, State};
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::Response;
-use kit::auth::{self, Operator, OperatorError, OperatorId, OperatorRow};
+use kit::auth::{self, Operator, OperatorError, OperatorId, OperatorRow, passkey};
 use kit::problem::Problem;
 use serde::Deserialize;
 
@@ -28,6 +28,7 @@ pub(super) struct One {
     /// Whether it is the one who looks: nobody takes their own password away by mistake.
     is_oneself: bool,
     second_factor: bool,
+    passkeys: u64,
     facts: Vec<(String, String)>,
     ranks: RanksChoice,
     seats: Vec<Seat>,
@@ -110,6 +111,7 @@ pub(super) async fn load(
         is_shut_out: row.disabled,
         is_oneself: row.id == own,
         second_factor: row.second_factor,
+        passkeys: passkey::of(&console.kit, row.id).await?.len().try_into().unwrap_or(u64::MAX),
         facts,
         ranks: ranks::choice(&page, &survey, &ranks::fields(&row.ranks)),
         seats: seats(console, &page, row.id, &session).await?,

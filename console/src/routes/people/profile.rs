@@ -42,6 +42,8 @@ pub(super) struct Profile {
     may_picture: bool,
     /// Why a photograph may not do, in words.
     refusals: Vec<Choice>,
+    /// What to do before the camera, in words.
+    hints: Vec<Choice>,
     facts: Vec<(String, String)>,
     cards: Vec<Card>,
     consents: Vec<Consent>,
@@ -165,6 +167,7 @@ async fn load(
         may_enrol: may_change && stands(Purpose::FaceAccess),
         may_picture: stands(Purpose::ProfilePicture),
         refusals: refusals(&page),
+        hints: hints(&page),
         cards: credentials.iter().map(|it| card(&page, it, may_change)).collect(),
         open_purposes: open.map(|purpose| Choice::of(&page, "purpose", *purpose)).collect(),
         consents: consents.iter().map(|it| shown(&page, it)).collect(),
@@ -239,6 +242,27 @@ fn refusals(page: &Page) -> Vec<Choice> {
     let others = ["photo-of-somebody-else", "vision-away", "no-consent"];
     let codes = Reason::CODES.into_iter().chain(others);
     codes.map(|code| Choice { word: code, name: page.say(code).into_owned() }).collect()
+}
+
+/// The words for everything that is said before a camera, for the script that asks about its frames.
+fn hints(page: &Page) -> Vec<Choice> {
+    let own = [
+        "camera-starting",
+        "camera-good",
+        "camera-still",
+        "camera-taken",
+        "camera-refused",
+        "camera-absent",
+        "camera-in-use",
+        "camera-failed",
+        "vision-away",
+        "no-consent",
+    ];
+    let asked = Reason::CODES.map(|code| (code, format!("camera-{code}")));
+    let asked = asked.into_iter().map(|(word, key)| Choice { word, name: page.say(&key).into_owned() });
+    let own = own.into_iter().map(|word| Choice { word, name: page.say(word).into_owned() });
+    let signed_out = Choice { word: "signed-out", name: page.say("passkey-signed-out").into_owned() };
+    own.chain(asked).chain([signed_out]).collect()
 }
 
 fn card(page: &Page, it: &credential::Credential, may_change: bool) -> Card {

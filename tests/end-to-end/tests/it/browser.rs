@@ -44,7 +44,9 @@ pub(crate) struct Browser {
 impl Browser {
     /// Starts one that trusts the site's authority, as somebody does who has imported it; everything else about
     /// certificates it checks as always.
-    pub(crate) fn start(folder: &Path, authority: &Path, logs: &Path) -> Result<Self> {
+    ///
+    /// `film` is what it sees with the machine's camera, where it lets a page use that.
+    pub(crate) fn start(folder: &Path, authority: &Path, film: &Path, logs: &Path) -> Result<Self> {
         let home = folder.join("browser");
         trust(&home, authority)?;
         let port = free_port()?;
@@ -69,6 +71,8 @@ impl Browser {
             "--disable-component-update".to_owned(),
             "--disable-sync".to_owned(),
             "--hide-scrollbars".to_owned(),
+            "--use-fake-device-for-media-stream".to_owned(),
+            format!("--use-file-for-fake-video-capture={}", film.display()),
             format!("--user-data-dir={}", home.join("profile").display()),
         ];
         if fs::metadata("/proc/self")?.uid() == 0 {
@@ -130,6 +134,14 @@ impl Browser {
         }
         self.on(&DESK)?;
         self.session.devtools("Emulation.setEmulatedMedia", &json!({ "features": [] })).map(drop)
+    }
+
+    /// One picture, on a desk: for what moves on meanwhile.
+    pub(crate) fn picture(&self, name: &str) -> Result<()> {
+        let picture = self.session.devtools("Page.captureScreenshot", &json!({}))?;
+        let picture = picture["data"].as_str().context("a picture")?;
+        let file = screenshots()?.join(format!("{name}-desk-light.png"));
+        Ok(fs::write(&file, BASE64_STANDARD.decode(picture).context("the picture is not base64")?)?)
     }
 
     /// That axe found nothing on any page that keeps somebody from using it.

@@ -8,4 +8,5 @@ mod life;
 mod operators;
 mod page;
 mod site;
+mod webcam;
 mod webdriver;

@@ -7,7 +7,7 @@ use kit::testing::Database;
 
 use crate::browser::Browser;
 use crate::life::live;
-use crate::{import, operators, site};
+use crate::{import, operators, site, webcam};
 
 /// What the first administrator chooses instead of the one-time password. It guards a site of this test's own.
 const PASSWORD: &str = "a night shift alone";
@@ -20,7 +20,8 @@ fn a_short_piece_of_life_on_postgresql_is_seen_in_a_browser() -> Result<()> {
     let mut building =
         Building::start(&site, Some(&database.address), &mut |part| println!("starting: {part}"))?;
     let authority = building.site.path("site/pki/ca.pem");
-    let browser = Browser::start(folder.path(), &authority, &building.site.logs())?;
+    let film = webcam::film(folder.path())?;
+    let browser = Browser::start(folder.path(), &authority, &film, &building.site.logs())?;
 
     step("the first login must choose a password", sign_in(&building, &browser))?;
     step("every part is seen to be there", everything_is_there(&browser))?;
@@ -30,6 +31,7 @@ fn a_short_piece_of_life_on_postgresql_is_seen_in_a_browser() -> Result<()> {
     step("people are found, looked at and changed", people(&browser))?;
     step("a list of people is imported and exported", import::list(&building, &browser))?;
     step("photographs are matched and looked at", import::photographs(&building, &browser))?;
+    step("a face is photographed at the desk", webcam::enrols(&building, &browser))?;
     step("the site is looked at and changed", site::looked_at(&building, &browser))?;
     step("a floor's plan is uploaded, doors are put on it, and it lives", site::plan(&building, &browser))?;
     step("another program is to be told what happens", site::webhook(&building, &browser))?;

@@ -163,6 +163,16 @@ impl Session {
         self.post("/execute/sync", &json!({ "script": script, "args": arguments }))
     }
 
+    /// From now on the machine has a device for passkeys, as a laptop's with a fingerprint reader, whose owner is there and
+    /// agrees (Web Authentication, 11).
+    pub(crate) fn has_authenticator(&self) -> Result<()> {
+        let device = json!({
+            "protocol": "ctap2", "transport": "internal", "hasResidentKey": true, "hasUserVerification": true,
+            "isUserConsenting": true, "isUserVerified": true,
+        });
+        self.post("/webauthn/authenticator", &device).map(drop)
+    }
+
     /// A command of the DevTools protocol.
     pub(crate) fn devtools(&self, command: &str, parameters: &Value) -> Result<Value> {
         self.post("/goog/cdp/execute", &json!({ "cmd": command, "params": parameters }))
