@@ -4,9 +4,13 @@ use std::path::Path;
 use std::sync::Arc;
 
 use anyhow::Context;
+use identity::Shown;
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use rustls::server::{ClientHello, ResolvesServerCert};
+use rustls::sign::CertifiedKey;
 use rustls::{ClientConfig, RootCertStore, ServerConfig};
+use uplink::enrol::SERVER_NAME;
 
 fn chain(path: &Path) -> anyhow::Result<Vec<CertificateDer<'static>>> {
     let chain: Vec<_> = CertificateDer::pem_file_iter(path)
@@ -34,6 +38,46 @@ pub fn listener(certificate: &Path, private: &Path) -> anyhow::Result<Arc<Server
         })?;
     config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
     Ok(Arc::new(config))
+}
+
+/// The same port for browsers and for devices that have no certificate yet: whoever asks for the server by its own name is
+/// shown the certificate that the site's authority issued for that name, with the authority, and everybody else the one for
+/// browsers, which may be another's.
+#[derive(Debug)]
+pub struct Door {
+    web: Arc<Shown>,
+    own: Arc<Shown>,
+    authority: CertificateDer<'static>,
+}
+
+impl Door {
+    /// A door that shows these; the first certificate of `authority` is the site's.
+    ///
+    /// # Errors
+    /// Names the file that is not what it should be.
+    pub fn new(web: Arc<Shown>, own: Arc<Shown>, authority: &Path) -> anyhow::Result<Self> {
+        let authority = chain(authority)?.swap_remove(0);
+        Ok(Self { web, own, authority })
+    }
+
+    /// What listens.
+    #[must_use]
+    pub fn listener(self) -> Arc<ServerConfig> {
+        let mut config = ServerConfig::builder().with_no_client_auth().with_cert_resolver(Arc::new(self));
+        config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
+        Arc::new(config)
+    }
+}
+
+impl ResolvesServerCert for Door {
+    fn resolve(&self, hello: ClientHello<'_>) -> Option<Arc<CertifiedKey>> {
+        if hello.server_name() != Some(SERVER_NAME) {
+            return Some(self.web.current());
+        }
+        let own = self.own.current();
+        let chain = own.cert.iter().take(1).chain([&self.authority]).cloned().collect();
+        Some(Arc::new(CertifiedKey::new(chain, Arc::clone(&own.key))))
+    }
 }
 
 /// Towards our own: the site's authority and no other, TLS 1.3 and nothing older.

@@ -1,6 +1,8 @@
 //! Controllers, their buses and boards, vision processes: what links them, how well, what they hold and how old all of it
 //! is. What was said too long ago is not drawn as if it were so now.
 
+mod certificates;
+mod enrol;
 mod firmware;
 mod view;
 
@@ -32,6 +34,11 @@ pub(super) fn routes() -> Routes<Console> {
     Routes::default()
         .get("/devices", VIEWER, all)
         .get("/devices/{device}", VIEWER, one)
+        .get("/devices/enrol", ADMINISTRATOR, enrol::show)
+        .post("/devices/enrol", ADMINISTRATOR, enrol::invite)
+        .post("/devices/enrol/{code}/withdraw", ADMINISTRATOR, enrol::withdraw)
+        .get("/devices/certificates", ADMINISTRATOR, certificates::show)
+        .post("/devices/certificates/{serial}/revoke", ADMINISTRATOR, certificates::revoke)
         .get("/devices/firmware", ADMINISTRATOR, firmware::show)
         .post("/devices/firmware", ADMINISTRATOR, firmware::plan)
         .put("/devices/firmware/image", ADMINISTRATOR, firmware::put_image)
@@ -40,6 +47,12 @@ pub(super) fn routes() -> Routes<Console> {
         .post("/devices/firmware/keys/{key}/remove", ADMINISTRATOR, firmware::remove_key)
         .post("/devices/firmware/plans/{plan}/stop", ADMINISTRATOR, firmware::stop)
         .around(|routes| routes.layer(DefaultBodyLimit::max(FILE_MAX as usize + 1024)))
+}
+
+/// What is wrong with a form, and in which field.
+struct Fault {
+    field: &'static str,
+    words: String,
 }
 
 #[derive(Template)]
