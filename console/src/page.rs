@@ -121,6 +121,12 @@ impl Page {
         }
     }
 
+    /// How long still, as `live.js` says it: minutes and seconds.
+    pub(crate) fn left(&self, now: &i64, until: &i64) -> String {
+        let seconds = until.saturating_sub(*now).max(0) / 1_000_000;
+        format!("{}:{:02}", seconds / 60, seconds % 60)
+    }
+
     /// The zone's name, for the script.
     pub(crate) fn zone_name(&self) -> &str {
         self.zone.iana_name().unwrap_or("UTC")

@@ -186,7 +186,8 @@ pub(crate) fn hex(bytes: &[u8]) -> String {
 
 /// Writes down what was issued just now.
 pub(crate) async fn keep(tx: &mut Tx, holder: &Holder, signed: &Signed, why: Why) -> Result<(), sqlx::Error> {
-    let der = CertificateDer::from_pem_slice(signed.pem.as_bytes()).map_err(|it| sqlx::Error::Encode(it.into()))?;
+    let der =
+        CertificateDer::from_pem_slice(signed.pem.as_bytes()).map_err(|it| sqlx::Error::Encode(it.into()))?;
     put(tx, &holder.name(), &der, &signed.pem, why).await.map(drop)
 }
 
@@ -240,7 +241,8 @@ fn found(folder: &Path, authority: &[u8]) -> Vec<(String, Vec<u8>, String)> {
         }
         let pem = std::fs::read_to_string(&path).ok()?;
         let der = CertificateDer::from_pem_slice(pem.as_bytes()).ok()?;
-        let holder = Certificate::read(&der).map(|it| it.name).filter(|name| Holder::parse(name).is_some())?;
+        let holder =
+            Certificate::read(&der).map(|it| it.name).filter(|name| Holder::parse(name).is_some())?;
         identity::is_issued_by(&der, authority).then(|| (holder, der.to_vec(), pem))
     });
     read.collect()
@@ -253,14 +255,15 @@ fn found(folder: &Path, authority: &[u8]) -> Vec<(String, Vec<u8>, String)> {
 pub async fn certificates(connection: &mut AnyConnection) -> Result<Vec<Kept>, sqlx::Error> {
     type Row = (Vec<u8>, String, String, i64, i64, Option<i64>, Option<i64>, String);
     let rows: Vec<Row> = sqlx::query_as(ALL).bind(SHOWN).fetch_all(connection).await?;
-    let rows = rows.into_iter().map(|(serial, holder, why, known_at, ends_at, revoked_at, by, reason)| Kept {
-        serial,
-        holder,
-        why: Why::parse(&why),
-        known_at,
-        ends_at,
-        revoked: revoked_at.map(|at| (at, by.map(OperatorId), reason)),
-    });
+    let rows =
+        rows.into_iter().map(|(serial, holder, why, known_at, ends_at, revoked_at, by, reason)| Kept {
+            serial,
+            holder,
+            why: Why::parse(&why),
+            known_at,
+            ends_at,
+            revoked: revoked_at.map(|at| (at, by.map(OperatorId), reason)),
+        });
     Ok(rows.collect())
 }
 
@@ -321,9 +324,12 @@ pub async fn renew(kit: &Kit, trust: &Trust, device: &str, renew: &Renew) -> Res
     let Some(point) = point else { return refused(Refusal::Request) };
     let mut tx = kit.begin().await?;
     let signed = authority.sign(&holder, &[], point, tx.now(), None)?;
-    let der = CertificateDer::from_pem_slice(signed.pem.as_bytes()).map_err(|it| sqlx::Error::Encode(it.into()))?;
-    let key = Certificate::read(&der).map(|it| digest(&SHA256, &it.key).as_ref().to_vec()).unwrap_or_default();
-    let same: Option<(String,)> = sqlx::query_as(OF_KEY).bind(key).bind(device).fetch_optional(&mut *tx).await?;
+    let der =
+        CertificateDer::from_pem_slice(signed.pem.as_bytes()).map_err(|it| sqlx::Error::Encode(it.into()))?;
+    let key =
+        Certificate::read(&der).map(|it| digest(&SHA256, &it.key).as_ref().to_vec()).unwrap_or_default();
+    let same: Option<(String,)> =
+        sqlx::query_as(OF_KEY).bind(key).bind(device).fetch_optional(&mut *tx).await?;
     if let Some((pem,)) = same {
         return Ok(Renewed { certificate: Some(pem), refused: None });
     }

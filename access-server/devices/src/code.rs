@@ -158,7 +158,8 @@ pub async fn invite(
         .bind(expires_at)
         .fetch_one(&mut **tx)
         .await?;
-    let told = json!({ "enrolment": id, "device": device, "expires_at": expires_at, "by": by.map(|by| by.0) });
+    let told =
+        json!({ "enrolment": id, "device": device, "expires_at": expires_at, "by": by.map(|by| by.0) });
     tx.record("enrolment.made", &told).await?;
     Ok(Invited { id: EnrolmentId(id), code, expires_at })
 }
@@ -170,15 +171,16 @@ pub async fn invite(
 pub async fn invitations(connection: &mut AnyConnection) -> Result<Vec<Invitation>, sqlx::Error> {
     type Row = (i64, String, Option<i64>, i64, i64, Option<i64>, Option<i64>);
     let rows: Vec<Row> = sqlx::query_as(INVITATIONS).fetch_all(connection).await?;
-    let rows = rows.into_iter().map(|(id, holder, by, made_at, expires_at, used_at, withdrawn_at)| Invitation {
-        id: EnrolmentId(id),
-        holder,
-        by: by.map(OperatorId),
-        made_at,
-        expires_at,
-        used_at,
-        withdrawn_at,
-    });
+    let rows =
+        rows.into_iter().map(|(id, holder, by, made_at, expires_at, used_at, withdrawn_at)| Invitation {
+            id: EnrolmentId(id),
+            holder,
+            by: by.map(OperatorId),
+            made_at,
+            expires_at,
+            used_at,
+            withdrawn_at,
+        });
     Ok(rows.collect())
 }
 

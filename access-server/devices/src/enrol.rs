@@ -71,7 +71,9 @@ pub async fn redeem(
     let point = key_of_request(&der).map_err(|_| EnrolRefusal::Request)?;
     let digest = request.secret.digest();
     let found = code::find(&mut *kit.read().acquire().await?, digest.clone(), kit.now()).await?;
-    let Some(holder) = found.as_ref().filter(|it| it.spent.is_none()).and_then(|it| Holder::parse(&it.holder)) else {
+    let Some(holder) =
+        found.as_ref().filter(|it| it.spent.is_none()).and_then(|it| Holder::parse(&it.holder))
+    else {
         return refuse(kit, tried, found).await;
     };
     let mut tx = kit.begin().await?;

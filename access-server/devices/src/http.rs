@@ -19,8 +19,10 @@ use crate::authority::Trust;
 use crate::certificate::{self, RevokeError};
 use crate::code::{self, CodeError, EnrolmentId};
 use crate::enrol::{EnrolRefusal, redeem};
+use crate::window::{self, Place};
 
 const ADMINISTRATOR: Who = Who::AtLeast(Role::Administrator);
+const MANAGER: Who = Who::AtLeast(Role::Manager);
 const HOUR: i64 = 3_600_000_000;
 
 /// The routes. Without `trust` no device is enrolled.
@@ -55,7 +57,85 @@ pub fn routes(trust: Option<Trust>) -> Routes<Kit> {
                 .refuses(409, &["revoked", "in-use"])
                 .refuses(422, &["field"]),
         )
+        .post("/api/v1/controllers/{id}/install", MANAGER, open_window)
+        .says(
+            Doc::new("Lets boards that have no key yet be given theirs, for some minutes")
+                .takes::<WindowBody>()
+                .answers::<Outcome>()
+                .refuses(409, &["command"])
+                .refuses(422, &["field"])
+                .refuses(503, &["unavailable"])
+                .refuses(504, &["no-answer"]),
+        )
+        .delete("/api/v1/controllers/{id}/install", MANAGER, close_windows)
+        .says(
+            Doc::new("Ends that")
+                .takes::<PlaceBody>()
+                .answers::<Outcome>()
+                .refuses(409, &["command"])
+                .refuses(503, &["unavailable"])
+                .refuses(504, &["no-answer"]),
+        )
         .merge(door)
+}
+
+/// Which boards, and for how long.
+#[derive(Deserialize, ToSchema)]
+#[schema(as = InstallWindow)]
+#[serde(deny_unknown_fields)]
+struct WindowBody {
+    /// The bus's name.
+    #[schema(max_length = 64)]
+    bus: String,
+    /// The board's OSDP address; without it every board of the bus.
+    #[schema(maximum = 126)]
+    address: Option<u8>,
+    #[schema(minimum = 1, maximum = 10)]
+    minutes: u8,
+    #[schema(min_length = 1, max_length = 500)]
+    reason: String,
+}
+
+/// Which boards.
+#[derive(Deserialize, ToSchema)]
+#[schema(as = InstallPlace)]
+#[serde(deny_unknown_fields)]
+struct PlaceBody {
+    /// The bus's name.
+    #[schema(max_length = 64)]
+    bus: String,
+    /// The board's OSDP address; without it every board of the bus.
+    #[schema(maximum = 126)]
+    address: Option<u8>,
+}
+
+/// What the controller made of it.
+#[derive(Serialize, ToSchema)]
+#[schema(as = InstallOutcome)]
+struct Outcome {
+    /// When: UTC microseconds, by the controller's clock.
+    at: i64,
+}
+
+async fn open_window(
+    State(kit): State<Kit>,
+    operator: Operator,
+    Path(id): Path<u64>,
+    Json(body): Json<WindowBody>,
+) -> Result<Json<Outcome>, Problem> {
+    let place = Place { controller: id, bus: body.bus, address: body.address };
+    let at = window::open(&kit, &operator, &place, body.minutes, &body.reason).await?;
+    Ok(Json(Outcome { at }))
+}
+
+async fn close_windows(
+    State(kit): State<Kit>,
+    operator: Operator,
+    Path(id): Path<u64>,
+    Json(body): Json<PlaceBody>,
+) -> Result<Json<Outcome>, Problem> {
+    let place = Place { controller: id, bus: body.bus, address: body.address };
+    Ok(Json(Outcome { at: window::close(&kit, &operator, &place).await? }))
 }
 
 /// An invitation.
@@ -147,7 +227,8 @@ async fn enrol(
     ConnectInfo(peer): ConnectInfo<SocketAddr>,
     body: Bytes,
 ) -> Result<Response, Problem> {
-    let request: Request = wire::decode(&body).map_err(|_| Problem::malformed("the request is not understood"))?;
+    let request: Request =
+        wire::decode(&body).map_err(|_| Problem::malformed("the request is not understood"))?;
     let trust = trust.ok_or(EnrolRefusal::NoAuthority)?;
     let granted = redeem(&kit, &trust, &request, &peer.ip().to_string()).await?;
     let headers = [(header::CONTENT_TYPE, "application/json"), (header::CACHE_CONTROL, "no-store")];

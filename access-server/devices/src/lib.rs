@@ -10,10 +10,12 @@ mod code;
 mod enrol;
 mod http;
 mod keep;
+pub mod window;
 
 pub use authority::{Trust, TrustError};
 pub use certificate::{
-    Kept, RenewError, RevokeError, Standing, Why, adopt, answer, certificates, list_in_force, renew, revoke, serial,
+    Kept, RenewError, RevokeError, Standing, Why, adopt, answer, certificates, list_in_force, renew, revoke,
+    serial,
 };
 pub use code::{CodeError, EnrolmentId, Invitation, Invited, LONGEST, USUAL, invitations, invite, withdraw};
 pub use enrol::{EnrolRefusal, redeem};

@@ -56,8 +56,9 @@ pub fn bring_up(directory: &Path) -> anyhow::Result<bool> {
 /// When it does not run here, or under another configuration than ours.
 pub fn reload(directory: &Path) -> anyhow::Result<()> {
     let path = directory.join("broker").join(PID);
-    let text = fs::read_to_string(&path)
-        .with_context(|| format!("{}: the broker does not run here, or was started before this version", path.display()))?;
+    let text = fs::read_to_string(&path).with_context(|| {
+        format!("{}: the broker does not run here, or was started before this version", path.display())
+    })?;
     let pid: i32 = text.trim().parse().with_context(|| format!("{} holds no number", path.display()))?;
     let name = fs::read_to_string(format!("/proc/{pid}/comm")).unwrap_or_default();
     // The number may be another process's by now.

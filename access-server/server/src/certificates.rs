@@ -72,7 +72,8 @@ pub struct Broker {
 /// Tells the broker what there is to tell, until nobody says it any more.
 pub async fn tell(kit: Kit, trust: Trust, mut broker: Broker, mut told: mpsc::Receiver<Tell>) {
     loop {
-        let next = if broker.untold { timeout(AGAIN, told.recv()).await.ok() } else { Some(told.recv().await) };
+        let next =
+            if broker.untold { timeout(AGAIN, told.recv()).await.ok() } else { Some(told.recv().await) };
         match next {
             None | Some(Some(Tell::List)) => reload(&kit, &mut broker),
             Some(Some(Tell::PutOff(put_off))) => {

@@ -163,7 +163,8 @@ async fn device(command: Devices) -> anyhow::Result<()> {
             }
         }
         Devices::Revoke { serial, reason, .. } => {
-            let number = devices::serial(&serial).ok_or_else(|| anyhow!("{serial} is not a serial number"))?;
+            let number =
+                devices::serial(&serial).ok_or_else(|| anyhow!("{serial} is not a serial number"))?;
             devices::revoke(&mut tx, None, &number, &reason).await?;
             tx.commit().await?;
             println!("revoked; a running server tells broker and devices at once, another at its start");

@@ -195,10 +195,13 @@ async fn is_the_sites_own(kit: &Kit, checkpoints: &Path) -> anyhow::Result<()> {
 
 /// The certificates that the port shows: the one for browsers, and the server's own.
 fn shown(config: &Config) -> anyhow::Result<[Arc<Shown>; 2]> {
-    let pair = |certificate: &Path, key: &Path| Pair { certificate: certificate.to_owned(), key: key.to_owned() };
+    let pair =
+        |certificate: &Path, key: &Path| Pair { certificate: certificate.to_owned(), key: key.to_owned() };
     let (http, mqtt) = (&config.http, &config.mqtt);
-    let web = Shown::read(pair(http.certificate.get_ref(), http.key.get_ref())).context("http.certificate")?;
-    let own = Shown::read(pair(mqtt.certificate.get_ref(), mqtt.key.get_ref())).context("mqtt.certificate")?;
+    let web =
+        Shown::read(pair(http.certificate.get_ref(), http.key.get_ref())).context("http.certificate")?;
+    let own =
+        Shown::read(pair(mqtt.certificate.get_ref(), mqtt.key.get_ref())).context("mqtt.certificate")?;
     Ok([web, own])
 }
 

@@ -112,7 +112,8 @@ pub async fn run(mut config: Config) -> Result<(), StartError> {
     let listening = match &config.reader_link {
         None => None,
         Some(link) => {
-            let bind = ReaderLink::bind(link.listen, server, bound(&config), Arc::clone(&identity.trusted)).await;
+            let bind =
+                ReaderLink::bind(link.listen, server, bound(&config), Arc::clone(&identity.trusted)).await;
             let listener = bind.map_err(|source| StartError::Listen { address: link.listen, source })?;
             let address = listener.address()?;
             tokio::spawn(listener.run(from_links.clone()));

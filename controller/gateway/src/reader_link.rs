@@ -197,7 +197,8 @@ async fn greet(stream: TcpStream, acceptor: TlsAcceptor, bound: Arc<Bound>) -> R
     stream.set_nodelay(true)?;
     let stream = timeout(HANDSHAKE, acceptor.accept(stream)).await.map_err(|_| LinkError::Silent)??;
     let (_, session) = stream.get_ref();
-    let certificate = session.peer_certificates().and_then(|chain| chain.first()).ok_or(LinkError::Nameless)?;
+    let certificate =
+        session.peer_certificates().and_then(|chain| chain.first()).ok_or(LinkError::Nameless)?;
     let certificate = certificate.clone().into_owned();
     let name = common_name(&certificate).ok_or(LinkError::Nameless)?;
     let cameras = bound.get(&name).cloned().ok_or_else(|| LinkError::Stranger(name.clone()))?;

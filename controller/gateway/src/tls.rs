@@ -56,10 +56,13 @@ impl Identity {
 
     /// For connections to the broker: TLS with our certificate. Each shows the one that is there then.
     pub fn client(&self) -> Arc<ClientConfig> {
-        let mut config = ClientConfig::builder()
-            .dangerous()
-            .with_custom_certificate_verifier(self.trusted.of_servers())
-            .with_client_cert_resolver(Arc::clone(&self.shown) as Arc<dyn rustls::client::ResolvesClientCert>);
+        let mut config =
+            ClientConfig::builder()
+                .dangerous()
+                .with_custom_certificate_verifier(self.trusted.of_servers())
+                .with_client_cert_resolver(
+                    Arc::clone(&self.shown) as Arc<dyn rustls::client::ResolvesClientCert>
+                );
         // A session that is resumed is that of the certificate before.
         config.resumption = Resumption::disabled();
         Arc::new(config)

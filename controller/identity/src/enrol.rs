@@ -141,7 +141,8 @@ pub trait Kind {
 /// Why it was not. The code is spent only when the server took it.
 pub fn enrol<K: Kind>(server: &str, code: &Code, directory: &Path) -> Result<String, EnrolError> {
     // Before the code is spent.
-    fs::create_dir_all(directory).map_err(|source| EnrolError::Write { path: directory.to_owned(), source })?;
+    fs::create_dir_all(directory)
+        .map_err(|source| EnrolError::Write { path: directory.to_owned(), source })?;
     let configuration = directory.join(K::CONFIGURATION);
     if configuration.exists() {
         return Err(EnrolError::Exists(configuration));
@@ -152,8 +153,16 @@ pub fn enrol<K: Kind>(server: &str, code: &Code, directory: &Path) -> Result<Str
     write(&kept, key.private.as_bytes(), 0o600)?;
     let done = granted::<K>(server, code, &key).and_then(|granted| {
         let own = [
-            File { name: format!("{}.key", granted.name), bytes: key.private.clone().into_bytes(), mode: 0o600 },
-            File { name: format!("{}.pem", granted.name), bytes: granted.certificate.clone().into_bytes(), mode: 0o644 },
+            File {
+                name: format!("{}.key", granted.name),
+                bytes: key.private.clone().into_bytes(),
+                mode: 0o600,
+            },
+            File {
+                name: format!("{}.pem", granted.name),
+                bytes: granted.certificate.clone().into_bytes(),
+                mode: 0o644,
+            },
             File { name: "ca.pem".to_owned(), bytes: granted.authority.clone().into_bytes(), mode: 0o644 },
         ];
         all_or_none(directory, own.into_iter().chain(K::files(&granted, directory)?))?;
@@ -207,7 +216,8 @@ fn granted<K: Kind>(server: &str, code: &Code, key: &NewKey) -> Result<Granted, 
     if point(&says.key) != Some(&ours[..]) || says.name != granted.name {
         return Err(EnrolError::Answer("its certificate is for another key or name"));
     }
-    let number = granted.name.strip_prefix(K::PREFIX).filter(|id| id.bytes().all(|byte| byte.is_ascii_digit()));
+    let number =
+        granted.name.strip_prefix(K::PREFIX).filter(|id| id.bytes().all(|byte| byte.is_ascii_digit()));
     if number.is_none() {
         let wanted = K::PREFIX.trim_end_matches('-');
         return Err(EnrolError::OtherKind { found: granted.name, wanted });
@@ -219,13 +229,17 @@ fn granted<K: Kind>(server: &str, code: &Code, key: &NewKey) -> Result<Granted, 
 }
 
 fn is_here(host: &str) -> bool {
-    host == "localhost" || host.trim_matches(['[', ']']).parse().is_ok_and(|it: std::net::IpAddr| it.is_loopback())
+    host == "localhost"
+        || host.trim_matches(['[', ']']).parse().is_ok_and(|it: std::net::IpAddr| it.is_loopback())
 }
 
 /// The server's name or address, without its port.
 fn host(server: &str) -> &str {
     let place = server.strip_prefix("https://").unwrap_or(server).trim_end_matches('/');
-    let host = place.rsplit_once(':').filter(|(_, port)| port.parse::<u16>().is_ok()).map_or(place, |(host, _)| host);
+    let host = place
+        .rsplit_once(':')
+        .filter(|(_, port)| port.parse::<u16>().is_ok())
+        .map_or(place, |(host, _)| host);
     host.trim_matches(['[', ']'])
 }
 
@@ -257,8 +271,8 @@ fn ask(server: &str, code: &Code, request: &[u8]) -> Result<(Granted, Certificat
         .with_custom_certificate_verifier(Arc::clone(&verifier) as Arc<dyn ServerCertVerifier>)
         .with_no_client_auth();
     let name = ServerName::try_from(SERVER_NAME).expect("it is a name");
-    let session = ClientConnection::new(Arc::new(config), name)
-        .map_err(|_| EnrolError::Answer("TLS cannot begin"))?;
+    let session =
+        ClientConnection::new(Arc::new(config), name).map_err(|_| EnrolError::Answer("TLS cannot begin"))?;
     let mut stream = StreamOwned::new(session, socket);
     let body = wire::encode(&Request { secret: code.secret(), request: STANDARD.encode(request) });
     // HTTP/1.0: the answer is not sent in chunks, and ends with the connection.
@@ -290,7 +304,8 @@ fn ask(server: &str, code: &Code, request: &[u8]) -> Result<(Granted, Certificat
 }
 
 fn read(answer: &[u8]) -> Result<Granted, EnrolError> {
-    let end = answer.windows(4).position(|it| it == b"\r\n\r\n").ok_or(EnrolError::Answer("it is no HTTP"))?;
+    let end =
+        answer.windows(4).position(|it| it == b"\r\n\r\n").ok_or(EnrolError::Answer("it is no HTTP"))?;
     let head = std::str::from_utf8(&answer[..end]).map_err(|_| EnrolError::Answer("it is no HTTP"))?;
     let mut lines = head.split("\r\n");
     let status = lines.next().and_then(|line| line.split(' ').nth(1)?.parse().ok());

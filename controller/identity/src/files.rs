@@ -101,7 +101,10 @@ fn read(certificate: &Path, key: &Path) -> Result<CertifiedKey, ShownFault> {
     let chain: Vec<_> =
         CertificateDer::pem_file_iter(certificate).and_then(Iterator::collect).map_err(file(certificate))?;
     if chain.is_empty() {
-        return Err(ShownFault::File { path: certificate.to_owned(), why: "holds no certificate".to_owned() });
+        return Err(ShownFault::File {
+            path: certificate.to_owned(),
+            why: "holds no certificate".to_owned(),
+        });
     }
     let private = PrivateKeyDer::from_pem_file(key).map_err(file(key))?;
     let provider = rustls::crypto::ring::default_provider();
@@ -129,8 +132,7 @@ mod tests {
         let der = |pem: &str| CertificateDer::from_pem_slice(pem.as_bytes()).expect("PEM");
         for steps in 0..=4 {
             let folder = tempfile::tempdir().expect("a folder");
-            let files =
-                Pair { certificate: folder.path().join("a.pem"), key: folder.path().join("a.key") };
+            let files = Pair { certificate: folder.path().join("a.pem"), key: folder.path().join("a.key") };
             write_new(&files.certificate, old.as_bytes(), 0o644).expect("written");
             write_new(&files.key, old_key.as_bytes(), 0o600).expect("written");
             let (next, next_key) = (beside(&files.certificate), beside(&files.key));

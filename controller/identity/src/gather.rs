@@ -76,7 +76,11 @@ impl Revocations {
     /// # Errors
     /// Why it was not taken.
     pub fn take(&mut self, chunk: Chunk) -> Result<Option<u64>, GatherFault> {
-        if chunk.set != Set::Revoked || chunk.from.is_some() || chunk.parts > PARTS || chunk.part >= chunk.parts {
+        if chunk.set != Set::Revoked
+            || chunk.from.is_some()
+            || chunk.parts > PARTS
+            || chunk.part >= chunk.parts
+        {
             return Err(GatherFault::Form);
         }
         let same = |it: &Gathering| (it.to, it.digest, it.count) == (chunk.to, chunk.digest, chunk.parts);

@@ -11,7 +11,9 @@ use rustls::pki_types::{CertificateDer, CertificateRevocationListDer};
 use thiserror::Error;
 
 use crate::certificate::Certificate;
-use crate::der::{self, FIRST, GENERALIZED_TIME, INTEGER, OBJECT, OCTETS, SEQUENCE, UTC_TIME, any, bits, element};
+use crate::der::{
+    self, FIRST, GENERALIZED_TIME, INTEGER, OBJECT, OCTETS, SEQUENCE, UTC_TIME, any, bits, element,
+};
 use crate::request::is_signed;
 
 /// `2.5.29.20`, the list's number.
@@ -95,7 +97,8 @@ fn contents(said: &[u8]) -> Option<(u64, BTreeSet<Vec<u8>>)> {
         left = extension.rest;
         let kind = element(extension.held, OBJECT)?;
         if kind.held == NUMBER {
-            let value = any(kind.rest).and_then(|it| if it.tag == OCTETS { Some(it) } else { any(it.rest) })?;
+            let value =
+                any(kind.rest).and_then(|it| if it.tag == OCTETS { Some(it) } else { any(it.rest) })?;
             let number = element(value.held, INTEGER)?.held;
             if number.is_empty() || number.len() > 9 || (number.len() == 9 && number[0] != 0) {
                 return None;
@@ -109,8 +112,8 @@ fn contents(said: &[u8]) -> Option<(u64, BTreeSet<Vec<u8>>)> {
 #[cfg(test)]
 mod tests {
     use rcgen::{
-        BasicConstraints, CertificateParams, CertificateRevocationListParams, IsCa, Issuer, KeyIdMethod, KeyPair,
-        KeyUsagePurpose, RevokedCertParams, SerialNumber, date_time_ymd,
+        BasicConstraints, CertificateParams, CertificateRevocationListParams, IsCa, Issuer, KeyIdMethod,
+        KeyPair, KeyUsagePurpose, RevokedCertParams, SerialNumber, date_time_ymd,
     };
 
     use super::*;

@@ -43,7 +43,10 @@ impl Trusted {
         Self::of(first, all).map_err(|error| fault(error.to_string()))
     }
 
-    pub(crate) fn of(authority: CertificateDer<'static>, all: Vec<CertificateDer<'static>>) -> Result<Arc<Self>, Error> {
+    pub(crate) fn of(
+        authority: CertificateDer<'static>,
+        all: Vec<CertificateDer<'static>>,
+    ) -> Result<Arc<Self>, Error> {
         let mut roots = RootCertStore::empty();
         for root in all {
             roots.add(root)?;
@@ -90,8 +93,10 @@ impl Trusted {
     /// # Errors
     /// What is wrong with it.
     pub fn check(&self, certificate: &CertificateDer<'_>, name: &str) -> Result<(), Error> {
-        let name = ServerName::try_from(name.to_owned()).map_err(|error| Error::General(error.to_string()))?;
-        let now = UnixTime::since_unix_epoch(SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default());
+        let name =
+            ServerName::try_from(name.to_owned()).map_err(|error| Error::General(error.to_string()))?;
+        let now =
+            UnixTime::since_unix_epoch(SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default());
         self.inner.verify_server_cert(certificate, &[], &name, &[], now)?;
         self.not_revoked(certificate)
     }

@@ -187,7 +187,11 @@ fn value(sign: char) -> Option<u8> {
 /// check sign would need five more letters, and these mean something to a shell.
 fn check_sign(group: usize, carrying: &[u8]) -> u8 {
     let number = u8::try_from(group + 1).expect("a code has ten groups");
-    carrying.iter().chain([&number]).fold((0, 2), |(sum, power), sign| (sum ^ times(power, *sign), times(power, 2))).0
+    carrying
+        .iter()
+        .chain([&number])
+        .fold((0, 2), |(sum, power), sign| (sum ^ times(power, *sign), times(power, 2)))
+        .0
 }
 
 /// Multiplication modulo x^5 + x^2 + 1.

@@ -9,9 +9,7 @@ use rustls::crypto::CryptoProvider;
 use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
 use rustls::server::danger::{ClientCertVerified, ClientCertVerifier};
 use rustls::server::{NoServerSessionStorage, ParsedCertificate};
-use rustls::{
-    ClientConfig, DigitallySignedStruct, DistinguishedName, Error, ServerConfig, SignatureScheme,
-};
+use rustls::{ClientConfig, DigitallySignedStruct, DistinguishedName, Error, ServerConfig, SignatureScheme};
 use thiserror::Error as ThisError;
 
 use crate::config::Tls;
@@ -56,12 +54,15 @@ impl Identity {
     /// # Errors
     /// When TLS 1.3 is not to be had.
     pub fn client(&self) -> Result<Arc<ClientConfig>, TlsError> {
-        let mut config = ClientConfig::builder_with_provider(provider())
-            .with_protocol_versions(&[&rustls::version::TLS13])
-            .map_err(set)?
-            .dangerous()
-            .with_custom_certificate_verifier(self.trusted.of_servers())
-            .with_client_cert_resolver(Arc::clone(&self.shown) as Arc<dyn rustls::client::ResolvesClientCert>);
+        let mut config =
+            ClientConfig::builder_with_provider(provider())
+                .with_protocol_versions(&[&rustls::version::TLS13])
+                .map_err(set)?
+                .dangerous()
+                .with_custom_certificate_verifier(self.trusted.of_servers())
+                .with_client_cert_resolver(
+                    Arc::clone(&self.shown) as Arc<dyn rustls::client::ResolvesClientCert>
+                );
         // A session that is resumed is that of the certificate before.
         config.resumption = Resumption::disabled();
         Ok(Arc::new(config))

@@ -32,7 +32,8 @@ async fn a_code_gives_its_device_one_certificate_for_its_own_key() {
         let all = kit::journal::events_after(site.kit.read(), 0, 1000).await.unwrap();
         let shown = code.show();
         let secret = format!("{:?}", serde_json::to_string(&code.secret()).unwrap());
-        let words = [shown.as_str(), secret.trim_matches(['"', '\\']), granted.credential_key.as_deref().unwrap()];
+        let words =
+            [shown.as_str(), secret.trim_matches(['"', '\\']), granted.credential_key.as_deref().unwrap()];
         for word in words {
             assert!(all.iter().all(|it| !it.body.contains(word)), "no secret is journaled");
         }
@@ -120,7 +121,10 @@ async fn whoever_guesses_waits() {
     assert!([five.0, five.1, five.2, five.3, five.4].iter().all(|it| matches!(it, Err(EnrolRefusal::Code))));
     assert!(matches!(guess().await, Err(EnrolRefusal::Wait(1))));
     let good = site.invite(USUAL).await;
-    assert!(matches!(site.redeem(&good, &key, "10.0.0.1").await, Err(EnrolRefusal::Wait(_))), "the right one too");
+    assert!(
+        matches!(site.redeem(&good, &key, "10.0.0.1").await, Err(EnrolRefusal::Wait(_))),
+        "the right one too"
+    );
     assert!(site.redeem(&good, &key, "10.0.0.2").await.is_ok(), "elsewhere nobody waits");
     assert_eq!(site.told("enrolment.refused").await.len(), 2, "the journal is not filled by strangers");
 }

@@ -3,8 +3,8 @@
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use devices::{EnrolRefusal, Trust, redeem};
-use doors::label::Label;
 use domain::ids::ControllerId;
+use doors::label::Label;
 use identity::NewKey;
 use kit::pki::Authority;
 use kit::testing::{MONDAY, sites};
@@ -50,7 +50,12 @@ impl Site {
         invited.code
     }
 
-    pub(crate) async fn redeem(&self, code: &Code, key: &NewKey, from: &str) -> Result<Granted, EnrolRefusal> {
+    pub(crate) async fn redeem(
+        &self,
+        code: &Code,
+        key: &NewKey,
+        from: &str,
+    ) -> Result<Granted, EnrolRefusal> {
         let request = Request { secret: code.secret(), request: STANDARD.encode(&key.request) };
         redeem(&self.kit, &self.trust, &request, from).await
     }

@@ -108,29 +108,36 @@ async fn answer(
     let live = console.kit.live().all();
     let at = fault.as_ref().map(|(number, _)| number.clone());
     let status = if fault.is_some() { StatusCode::UNPROCESSABLE_ENTITY } else { StatusCode::OK };
-    let mut rows: Vec<(Kept, Row)> = all.into_iter().map(|it| {
-        let standing = it.standing(now);
-        let row = Row {
-            number: it.number(),
-            name: directory.device(&page, &it.holder),
-            why: page.word("certificate-why", it.why.as_str()),
-            until: page.day(it.ends_at),
-            left: left(&page, &it, now),
-            heard_at: live.get(&it.holder).map(|heard| heard.heard_at),
-            standing: match standing {
-                Standing::Good => "certificate-good",
-                Standing::EndsSoon => "certificate-ends-soon",
-                Standing::Ended => "certificate-ended",
-                Standing::Revoked => "certificate-revoked",
-            },
-            is_wrong: matches!(standing, Standing::EndsSoon | Standing::Ended),
-            reason: it.revoked.as_ref().map(|(.., reason)| reason.clone()).unwrap_or_default(),
-            may_revoke: it.revoked.is_none(),
-            typed: if at.as_deref() == Some(&it.number()) { typed.get("reason").to_owned() } else { String::new() },
-            device: it.holder.clone(),
-        };
-        (it, row)
-    }).collect();
+    let mut rows: Vec<(Kept, Row)> = all
+        .into_iter()
+        .map(|it| {
+            let standing = it.standing(now);
+            let row = Row {
+                number: it.number(),
+                name: directory.device(&page, &it.holder),
+                why: page.word("certificate-why", it.why.as_str()),
+                until: page.day(it.ends_at),
+                left: left(&page, &it, now),
+                heard_at: live.get(&it.holder).map(|heard| heard.heard_at),
+                standing: match standing {
+                    Standing::Good => "certificate-good",
+                    Standing::EndsSoon => "certificate-ends-soon",
+                    Standing::Ended => "certificate-ended",
+                    Standing::Revoked => "certificate-revoked",
+                },
+                is_wrong: matches!(standing, Standing::EndsSoon | Standing::Ended),
+                reason: it.revoked.as_ref().map(|(.., reason)| reason.clone()).unwrap_or_default(),
+                may_revoke: it.revoked.is_none(),
+                typed: if at.as_deref() == Some(&it.number()) {
+                    typed.get("reason").to_owned()
+                } else {
+                    String::new()
+                },
+                device: it.holder.clone(),
+            };
+            (it, row)
+        })
+        .collect();
     // What somebody should look at first, what is over last.
     rows.sort_by_key(|(it, _)| match it.standing(now) {
         Standing::EndsSoon => (0, it.ends_at),
@@ -144,7 +151,9 @@ async fn answer(
 
 fn left(page: &Page, it: &Kept, now: i64) -> String {
     match it.standing(now) {
-        Standing::Good | Standing::EndsSoon => page.say_with("certificate-days", "days", (it.ends_at - now) / DAY).into_owned(),
+        Standing::Good | Standing::EndsSoon => {
+            page.say_with("certificate-days", "days", (it.ends_at - now) / DAY).into_owned()
+        }
         Standing::Ended | Standing::Revoked => String::new(),
     }
 }

@@ -5,6 +5,7 @@ mod certificates;
 mod enrol;
 mod firmware;
 mod view;
+mod window;
 
 use std::collections::BTreeMap;
 
@@ -21,9 +22,10 @@ use serde::Deserialize;
 use uplink::sync::firmware::FILE_MAX;
 pub(crate) use view::render;
 
-use super::VIEWER;
 use super::site::tree::said;
+use super::{MANAGER, VIEWER};
 use crate::Console;
+use crate::form::Fields;
 use crate::page::{Page, html};
 use crate::view::{Scene, View};
 
@@ -39,6 +41,8 @@ pub(super) fn routes() -> Routes<Console> {
         .post("/devices/enrol/{code}/withdraw", ADMINISTRATOR, enrol::withdraw)
         .get("/devices/certificates", ADMINISTRATOR, certificates::show)
         .post("/devices/certificates/{serial}/revoke", ADMINISTRATOR, certificates::revoke)
+        .post("/devices/{device}/install", MANAGER, window::open)
+        .post("/devices/{device}/install/close", MANAGER, window::close)
         .get("/devices/firmware", ADMINISTRATOR, firmware::show)
         .post("/devices/firmware", ADMINISTRATOR, firmware::plan)
         .put("/devices/firmware/image", ADMINISTRATOR, firmware::put_image)
@@ -65,6 +69,8 @@ struct Devices {
     edit: Option<String>,
     may_change: bool,
     said: Option<String>,
+    /// The form that lets new boards be given their keys; of one controller alone.
+    window: Option<window::Form>,
     /// The newest policy there is.
     version: u64,
     after: u64,
@@ -94,7 +100,7 @@ async fn all(
     let page = console.page(&headers, Some(operator)).at("devices");
     let title = page.say("devices-page").into_owned();
     let said = said(&page, &asked.said);
-    let devices = shown(&console, page, View::Devices, title, None, said).await?;
+    let devices = shown(&console, page, View::Devices, title, None, said, None).await?;
     Ok(html(StatusCode::OK, &devices))
 }
 
@@ -103,8 +109,21 @@ async fn one(
     operator: Operator,
     headers: HeaderMap,
     Path(device): Path<String>,
+    Query(asked): Query<Asked>,
 ) -> Result<Response, Problem> {
     let page = console.page(&headers, Some(operator)).at("devices");
+    let said = said(&page, &asked.said);
+    one_with(&console, page, device, said, None).await
+}
+
+/// The page of one device, with what was typed in its form and is wrong.
+async fn one_with(
+    console: &Console,
+    page: Page,
+    device: String,
+    said: Option<String>,
+    typed: Option<(Fields, Fault)>,
+) -> Result<Response, Problem> {
     let directory = crate::directory::load(&console.kit, page.language, &[]).await?;
     if !directory.controllers.contains_key(&device) && !console.kit.live().all().contains_key(&device) {
         return Err(Problem::not_found("there is no such device"));
@@ -117,8 +136,10 @@ async fn one(
         Some(Holder::Controller(_) | Holder::Vision(_) | Holder::Server | Holder::Web | Holder::Broker)
         | None => None,
     };
-    let devices = shown(&console, page, View::Device(device), title, edit, None).await?;
-    Ok(html(StatusCode::OK, &devices))
+    let status = if typed.is_some() { StatusCode::UNPROCESSABLE_ENTITY } else { StatusCode::OK };
+    let window = window::Form::of(&page, &directory, &device, console.kit.live().all().get(&device), typed);
+    let devices = shown(console, page, View::Device(device), title, edit, said, window).await?;
+    Ok(html(status, &devices))
 }
 
 async fn shown(
@@ -128,6 +149,7 @@ async fn shown(
     title: String,
     edit: Option<String>,
     said: Option<String>,
+    window: Option<window::Form>,
 ) -> Result<Devices, Problem> {
     let may_change = page.operator.as_ref().is_some_and(|operator| operator.role >= Role::Manager);
     let after = kit::journal::newest(console.kit.read()).await?;
@@ -139,6 +161,7 @@ async fn shown(
         edit: edit.filter(|_| may_change),
         may_change,
         said,
+        window: window.filter(|_| may_change),
         version: published_version(&console.kit).await?.0,
         after,
         now,
