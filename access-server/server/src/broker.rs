@@ -37,10 +37,10 @@ pub fn bring_up(directory: &Path) -> anyhow::Result<bool> {
         identity::write_over(&acl, wanted.as_bytes(), 0o644).with_context(failed)?;
         changed = true;
     }
-    if !text.lines().any(|line| line.starts_with("crlfile")) {
-        let site = fs::canonicalize(directory)?;
-        let site = site.display();
-        let lines = format!("crlfile {site}/pki/{REVOKED}\npid_file {site}/broker/{PID}\n");
+    // Without the list the broker would not start.
+    let is_there = directory.join("pki").join(REVOKED).exists();
+    if is_there && !text.lines().any(|line| line.starts_with("crlfile")) {
+        let lines = of_list(&fs::canonicalize(directory)?);
         // They belong to the listener, whose last line this is.
         let place = text.find("require_certificate").unwrap_or(text.len());
         let text = format!("{}{lines}{}", &text[..place], &text[place..]);
@@ -82,7 +82,14 @@ pub fn write(directory: &Path, address: &str) -> anyhow::Result<()> {
     fs::write(folder.join("mosquitto.conf"), configuration(&site, port)).with_context(failed)
 }
 
+/// What has the broker look at the list of revoked certificates, which the server writes, and read it again by a SIGHUP.
+fn of_list(site: &Path) -> String {
+    let site = site.display();
+    format!("crlfile {site}/pki/{REVOKED}\npid_file {site}/broker/{PID}\n")
+}
+
 fn configuration(site: &Path, port: &str) -> String {
+    let list = if site.join("pki").join(REVOKED).exists() { of_list(site) } else { String::new() };
     let site = site.display();
     // A little over the largest payload: the topic and the packet's own fields.
     let limit = wire::LARGEST + 1024;
@@ -96,9 +103,7 @@ fn configuration(site: &Path, port: &str) -> String {
          cafile {site}/pki/ca.pem\n\
          certfile {site}/pki/broker.pem\n\
          keyfile {site}/pki/broker.key\n\
-         # Whose certificates are revoked: the server writes it, and has it read again by a SIGHUP.\n\
-         crlfile {site}/pki/{REVOKED}\n\
-         pid_file {site}/broker/{PID}\n\
+         {list}\
          require_certificate true\n\
          use_identity_as_username true\n\
          # A session belongs to a certificate: nobody takes over another's by its client id.\n\

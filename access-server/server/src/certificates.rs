@@ -7,7 +7,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use anyhow::{Context, bail};
+use anyhow::{Context, anyhow, bail};
 use devices::{PutOff, Tell, Trust};
 use kit::Kit;
 use kit::problem::chain;
@@ -90,7 +90,12 @@ pub async fn tell(kit: Kit, trust: Trust, mut broker: Broker, mut told: mpsc::Re
 }
 
 fn reload(kit: &Kit, broker: &mut Broker) {
-    match broker::reload(&broker.site) {
+    let told = match broker::bring_up(&broker.site) {
+        Ok(false) => broker::reload(&broker.site),
+        Ok(true) => Err(anyhow!("its configuration was brought up to date")),
+        Err(error) => Err(error),
+    };
+    match told {
         Ok(()) => {
             broker.untold = false;
             kit.troubles().clear(Trouble::BrokerNotTold);

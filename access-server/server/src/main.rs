@@ -150,6 +150,7 @@ async fn device(command: Devices) -> anyhow::Result<()> {
             for it in devices::invitations(&mut tx).await?.iter().filter(|it| it.is_open(kit.now())) {
                 println!("{} {} until {}", it.id.0, it.holder, backup::time(it.expires_at));
             }
+            drop(tx);
         }
         Devices::Withdraw { number, .. } => {
             devices::withdraw(&mut tx, None, EnrolmentId(number)).await?;
@@ -161,6 +162,7 @@ async fn device(command: Devices) -> anyhow::Result<()> {
                 let standing = it.standing(kit.now()).as_str();
                 println!("{} {} until {} {standing}", it.number(), it.holder, backup::time(it.ends_at));
             }
+            drop(tx);
         }
         Devices::Revoke { serial, reason, .. } => {
             let number =
