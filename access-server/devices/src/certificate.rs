@@ -6,11 +6,11 @@ use std::time::Duration;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use identity::{Certificate, key_of_request};
+use identity::{Certificate, NewKey, Pair, key_of_request};
 use kit::auth::OperatorId;
 use kit::clock::{Micros, micros};
 use kit::pki::{FIRST_LIST, Holder, PkiError, Revoked, Signed};
-use kit::problem::Problem;
+use kit::problem::{Problem, chain};
 use kit::{Kit, Tx};
 use ring::digest::{SHA256, digest};
 use rustls::pki_types::CertificateDer;
@@ -351,6 +351,52 @@ pub async fn renew(kit: &Kit, trust: &Trust, device: &str, renew: &Renew) -> Res
     tx.record("certificate.renewed", &told).await?;
     tx.commit().await?;
     Ok(Renewed { certificate: Some(signed.pem), refused: None })
+}
+
+/// Renews the certificates that the site itself runs with, where their files lie beside the authority and a third of their
+/// life is left: with a new key each, for the hosts that they were for. Which were renewed.
+///
+/// # Errors
+/// When the database fails, or one cannot be made.
+pub(crate) async fn renew_own(kit: &Kit, trust: &Trust) -> Result<Vec<Holder>, RenewError> {
+    let mut renewed = Vec::new();
+    let Some(authority) = trust.authority() else { return Ok(renewed) };
+    for holder in [Holder::Server, Holder::Web, Holder::Broker] {
+        let name = holder.name();
+        let files = Pair {
+            certificate: trust.folder().join(format!("{name}.pem")),
+            key: trust.folder().join(format!("{name}.key")),
+        };
+        let Ok(pair) = files.read() else { continue };
+        let Some(says) = pair
+            .cert
+            .first()
+            .filter(|it| identity::is_issued_by(it, trust.der()))
+            .and_then(|it| Certificate::read(it))
+        else {
+            continue;
+        };
+        let now = kit.now();
+        if says.name != name || says.until - now >= holder.renews_at() {
+            continue;
+        }
+        let key = NewKey::make().map_err(PkiError::from)?;
+        let point = key_of_request(&key.request).map_err(|it| sqlx::Error::Encode(it.into()))?;
+        let signed = authority.sign(&holder, &says.hosts, point, now, None)?;
+        let mut tx = kit.begin().await?;
+        keep(&mut tx, &holder, &signed, Why::Renewed).await?;
+        let told = json!({ "device": name, "serial": hex(&signed.serial), "until": signed.until });
+        tx.record("certificate.renewed", &told).await?;
+        // Only what is written down is used.
+        tx.commit().await?;
+        match files.replace(&signed.pem, &key.private) {
+            Ok(_) => renewed.push(holder),
+            Err(error) => {
+                tracing::error!(name, error = %chain(&error), "a certificate could not be exchanged")
+            }
+        }
+    }
+    Ok(renewed)
 }
 
 /// Why a request for a new certificate was not answered.

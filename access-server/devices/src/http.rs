@@ -67,7 +67,7 @@ pub fn routes(trust: Option<Trust>) -> Routes<Kit> {
                 .refuses(503, &["unavailable"])
                 .refuses(504, &["no-answer"]),
         )
-        .delete("/api/v1/controllers/{id}/install", MANAGER, close_windows)
+        .post("/api/v1/controllers/{id}/install/close", MANAGER, close_windows)
         .says(
             Doc::new("Ends that")
                 .takes::<PlaceBody>()

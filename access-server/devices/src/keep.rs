@@ -63,7 +63,9 @@ pub async fn keep(kit: Kit, trust: Trust, tell: mpsc::Sender<Tell>) {
         loop {
             if look_at <= Instant::now() {
                 look_at = Instant::now() + LOOK;
-                look(&kit, &trust).await;
+                if look(&kit, &trust).await && tell.send(Tell::List).await.is_err() {
+                    return;
+                }
             }
             match lists(&kit, &trust, &tell).await {
                 Ok(true) => {
@@ -126,12 +128,16 @@ async fn lists(
     Ok(tell.send(Tell::List).await.is_ok())
 }
 
-/// Files that came, and certificates that end.
-async fn look(kit: &Kit, trust: &Trust) {
+/// Files that came, and certificates that end; whether the broker's was exchanged.
+async fn look(kit: &Kit, trust: &Trust) -> bool {
     let looked = async {
         let found = certificate::adopt(kit, trust).await?;
         if found > 0 {
             tracing::info!(found, "certificates were found beside the authority that were not known");
+        }
+        let renewed = certificate::renew_own(kit, trust).await?;
+        if !renewed.is_empty() {
+            tracing::info!(?renewed, "certificates of the site were renewed");
         }
         let kept = certificate::certificates(&mut *kit.read().acquire().await?).await?;
         if ends_soon(&kept, kit.now()) {
@@ -139,11 +145,12 @@ async fn look(kit: &Kit, trust: &Trust) {
         } else {
             kit.troubles().clear(Trouble::CertificateEnds);
         }
-        Ok::<_, sqlx::Error>(())
+        Ok::<_, certificate::RenewError>(renewed.contains(&Holder::Broker))
     };
-    if let Err(error) = looked.await {
+    looked.await.unwrap_or_else(|error| {
         tracing::warn!(error = %chain(&error), "the site's certificates could not be looked at");
-    }
+        false
+    })
 }
 
 /// Whether the newest certificate of anybody ends soon, or did a short while ago.

@@ -79,6 +79,16 @@ impl Holder {
         (holder.name() == name).then_some(holder)
     }
 
+    /// A new certificate is due when less than this is left, in microseconds: a third of the life of such certificates.
+    #[must_use]
+    pub fn renews_at(&self) -> Micros {
+        let days = match self {
+            Self::Web => BROWSER_DAYS,
+            Self::Server | Self::Broker | Self::Controller(_) | Self::Vision(_) => LIFE_DAYS,
+        };
+        i64::try_from(days * DAY / 3).unwrap_or(i64::MAX).saturating_mul(1_000_000)
+    }
+
     /// What the key may be used for: who listens, who calls, or both.
     fn usages(&self) -> Vec<ExtendedKeyUsagePurpose> {
         match self {

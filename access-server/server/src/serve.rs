@@ -55,11 +55,11 @@ pub async fn serve(file: &Path) -> anyhow::Result<()> {
     // Standing by, and while a large database is migrated, it turns too.
     tokio::spawn(turning());
     let mqtt = &config.mqtt;
-    let tls = tls::client(mqtt.authority.get_ref(), mqtt.certificate.get_ref(), mqtt.key.get_ref())?;
-    let embed = embed(&config)?;
-    let receivers = receivers(&config)?;
     let shown = shown(&config)?;
     let [web, own] = shown.clone();
+    let tls = tls::client_of(mqtt.authority.get_ref(), Arc::clone(&own))?;
+    let embed = embed(&config)?;
+    let receivers = receivers(&config)?;
     let listener = tls::Door::new(web, own, mqtt.authority.get_ref())?.listener();
     let trust = trust(&config)?;
     let keys = Keys::open(config.keys.get_ref())?;

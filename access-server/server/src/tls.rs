@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use anyhow::Context;
 use identity::Shown;
+use rustls::client::Resumption;
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::server::{ClientHello, ResolvesServerCert};
@@ -78,6 +79,23 @@ impl ResolvesServerCert for Door {
         let chain = own.cert.iter().take(1).chain([&self.authority]).cloned().collect();
         Some(Arc::new(CertifiedKey::new(chain, Arc::clone(&own.key))))
     }
+}
+
+/// Towards our own, with the certificate that is shown at the time.
+///
+/// # Errors
+/// Names the file that is not what it should be.
+pub fn client_of(authority: &Path, own: Arc<Shown>) -> anyhow::Result<Arc<ClientConfig>> {
+    let mut roots = RootCertStore::empty();
+    for root in chain(authority)? {
+        roots.add(root).with_context(|| format!("{} is no authority", authority.display()))?;
+    }
+    let mut config = ClientConfig::builder_with_protocol_versions(&[&rustls::version::TLS13])
+        .with_root_certificates(roots)
+        .with_client_cert_resolver(own);
+    // A session that is resumed is that of the certificate before.
+    config.resumption = Resumption::disabled();
+    Ok(Arc::new(config))
 }
 
 /// Towards our own: the site's authority and no other, TLS 1.3 and nothing older.

@@ -3,8 +3,10 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use identity::{Pair, Shown, ShownFault, Trusted};
+use identity::{Pair, Shown, ShownFault, Trusted, common_name};
 use rustls::client::Resumption;
+use rustls::pki_types::CertificateDer;
+use rustls::pki_types::pem::PemObject as _;
 use rustls::server::NoServerSessionStorage;
 use rustls::{ClientConfig, ServerConfig};
 use thiserror::Error;
@@ -45,12 +47,20 @@ impl Identity {
     /// When a file cannot be read or is of somebody else.
     pub fn read(tls: &Tls, name: &str) -> Result<Identity, TlsError> {
         let trusted = Trusted::read(&tls.ca)?;
-        let shown = Shown::read(Pair { certificate: tls.certificate.clone(), key: tls.key.clone() })?;
-        let found = shown.says().map(|it| it.name).unwrap_or_default();
-        if found != name {
-            let path = tls.certificate.clone();
-            return Err(TlsError::OtherName { path, found, wanted: name.to_owned() });
+        let shown = Shown::read(Pair { certificate: tls.certificate.clone(), key: tls.key.clone() });
+        // Whose it is says more than that it does not fit its key.
+        let found = match &shown {
+            Ok(shown) => shown.says().map(|it| it.name),
+            Err(_) => CertificateDer::from_pem_file(&tls.certificate).ok().and_then(|it| common_name(&it)),
+        };
+        match found {
+            Some(found) if found != name => {
+                let path = tls.certificate.clone();
+                return Err(TlsError::OtherName { path, found, wanted: name.to_owned() });
+            }
+            Some(_) | None => {}
         }
+        let shown = shown?;
         Ok(Identity { shown, trusted })
     }
 

@@ -1,7 +1,15 @@
 //! What a certificate says (RFC 5280, 4.1). Only to be believed of one that was verified, or is our own.
 
-use crate::der::{self, FIRST, INTEGER, OBJECT, PRINTABLE, SEQUENCE, SET, UTF8, any, element};
+use std::net::IpAddr;
+
+use crate::der::{self, FIRST, INTEGER, OBJECT, OCTETS, PRINTABLE, SEQUENCE, SET, UTF8, any, element};
 use crate::request::is_signed;
+
+/// `[3]`, constructed.
+const EXTENSIONS: u8 = 0xA3;
+/// `[2]` and `[7]` of a general name.
+const DNS_NAME: u8 = 0x82;
+const ADDRESS: u8 = 0x87;
 
 /// What a certificate says.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -16,6 +24,8 @@ pub struct Certificate {
     pub until: i64,
     /// The subject's public key (`SubjectPublicKeyInfo`, DER).
     pub key: Vec<u8>,
+    /// Names and addresses that it is good for.
+    pub hosts: Vec<String>,
 }
 
 impl Certificate {
@@ -41,6 +51,7 @@ impl Certificate {
             from,
             until,
             key: key.whole.to_vec(),
+            hosts: hosts(key.rest)?,
         })
     }
 }
@@ -61,6 +72,45 @@ pub fn is_issued_by(certificate: &[u8], authority: &[u8]) -> bool {
 /// The subject's common name.
 pub fn common_name(certificate: &[u8]) -> Option<String> {
     Certificate::read(certificate).map(|it| it.name).filter(|name| !name.is_empty())
+}
+
+/// The subject's other names, of what follows the key; empty where it has none.
+fn hosts(mut rest: &[u8]) -> Option<Vec<String>> {
+    const OTHER_NAMES: &[u8] = &[0x55, 0x1D, 0x11];
+    while !rest.is_empty() && rest.first() != Some(&EXTENSIONS) {
+        rest = any(rest)?.rest;
+    }
+    if rest.is_empty() {
+        return Some(Vec::new());
+    }
+    let mut extensions = element(element(rest, EXTENSIONS)?.held, SEQUENCE)?.held;
+    while !extensions.is_empty() {
+        let extension = element(extensions, SEQUENCE)?;
+        extensions = extension.rest;
+        let kind = element(extension.held, OBJECT)?;
+        if kind.held != OTHER_NAMES {
+            continue;
+        }
+        let value = any(kind.rest).and_then(|it| if it.tag == OCTETS { Some(it) } else { any(it.rest) })?;
+        let mut names = element(value.held, SEQUENCE)?.held;
+        let mut hosts = Vec::new();
+        while !names.is_empty() {
+            let name = any(names)?;
+            names = name.rest;
+            hosts.extend(match name.tag {
+                DNS_NAME => String::from_utf8(name.held.to_vec()).ok(),
+                ADDRESS => address(name.held),
+                _ => None,
+            });
+        }
+        return Some(hosts);
+    }
+    Some(Vec::new())
+}
+
+fn address(bytes: &[u8]) -> Option<String> {
+    let v4 = <[u8; 4]>::try_from(bytes).map(IpAddr::from);
+    v4.or_else(|_| <[u8; 16]>::try_from(bytes).map(IpAddr::from)).ok().map(|it| it.to_string())
 }
 
 fn name(mut subject: &[u8]) -> Option<Option<String>> {
@@ -85,7 +135,8 @@ mod tests {
 
     fn certificate(name: &str) -> Vec<u8> {
         let key = rcgen::KeyPair::generate().expect("a key");
-        let mut params = rcgen::CertificateParams::new(vec!["localhost".to_owned()]).expect("a name");
+        let mut params = rcgen::CertificateParams::new(vec!["localhost".to_owned(), "10.1.2.3".to_owned()])
+            .expect("names");
         params.distinguished_name = rcgen::DistinguishedName::new();
         params.distinguished_name.push(rcgen::DnType::OrganizationName, "site");
         params.distinguished_name.push(rcgen::DnType::CommonName, name);
@@ -99,6 +150,7 @@ mod tests {
     fn what_a_certificate_says_is_read() {
         let read = Certificate::read(&certificate("vision-1")).expect("a certificate");
         assert_eq!((read.name.as_str(), read.serial), ("vision-1", vec![0x80, 1]));
+        assert_eq!(read.hosts, ["localhost", "10.1.2.3"]);
         assert_eq!((read.from, read.until), (0, 2_558_995_200_000_000));
         assert_eq!(common_name(&certificate(&"x".repeat(200))), Some("x".repeat(200)));
     }

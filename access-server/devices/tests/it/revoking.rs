@@ -5,9 +5,11 @@ use std::time::Duration;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use devices::{RevokeError, Standing, Tell, USUAL, Why, keep};
-use identity::{List, NewKey};
+use identity::{Certificate, List, NewKey};
 use kit::pki::{Authority, Holder};
 use kit::testing::MONDAY;
+use rustls::pki_types::CertificateDer;
+use rustls::pki_types::pem::PemObject as _;
 use tokio::sync::mpsc;
 use uplink::enrol::{Refusal, Renew};
 use uplink::sync::{Digest, Have, Set};
@@ -125,6 +127,40 @@ async fn a_list_goes_on_above_what_devices_hold() {
         let (above, _) = devices::list_in_force(&site.kit).await.unwrap().unwrap();
         assert_eq!(above, number + 501);
         keeping.abort();
+    }
+}
+
+/// What the site itself runs with is renewed when a third of its life is left, for the hosts that it was for.
+#[tokio::test]
+async fn the_sites_own_certificates_are_renewed_by_themselves() {
+    let site = both().await.remove(0);
+    let authority = Authority::open(site.folder.path()).unwrap();
+    let hosts = ["gate.example.cn".to_owned(), "192.0.2.9".to_owned()];
+    for holder in [Holder::Server, Holder::Web, Holder::Broker] {
+        authority.issue(site.folder.path(), &holder, &hosts, MONDAY).unwrap();
+    }
+    let says = |name: &str| {
+        let der = CertificateDer::from_pem_file(site.folder.path().join(format!("{name}.pem"))).unwrap();
+        Certificate::read(&der).unwrap()
+    };
+    let before = ["server", "web", "broker"].map(says);
+    // Browsers' certificates live a little over a year: theirs is due first.
+    site.clock.advance(Duration::from_secs(300 * 86_400));
+    let (tell, mut told) = mpsc::channel(8);
+    let keeping = tokio::spawn(keep(site.kit.clone(), site.trust.clone(), tell));
+    assert!(matches!(told.recv().await, Some(Tell::List)), "the first list");
+    keeping.abort();
+    assert_eq!((says("server"), says("broker")), (before[0].clone(), before[2].clone()), "not yet");
+    assert_ne!(says("web").serial, before[1].serial);
+    assert_eq!(says("web").hosts, before[1].hosts);
+    assert_ne!(says("web").key, before[1].key, "a new key");
+    site.clock.advance(Duration::from_secs(300 * 86_400));
+    let (tell, mut told) = mpsc::channel(8);
+    let keeping = tokio::spawn(keep(site.kit.clone(), site.trust.clone(), tell));
+    assert!(matches!(told.recv().await, Some(Tell::List)), "the broker reads its certificate again");
+    keeping.abort();
+    for (name, before) in [("server", &before[0]), ("broker", &before[2])] {
+        assert!(says(name).until > before.until && says(name).hosts == before.hosts, "{name}");
     }
 }
 
