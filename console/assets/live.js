@@ -36,6 +36,11 @@
       const text = age(Number(devices[time.dataset.heard] ?? time.dataset.at));
       if (time.textContent !== text) time.textContent = text;
     }
+    for (const time of state.querySelectorAll("time[data-until]")) {
+      const left = Math.max(0, Math.floor((time.dataset.until / 1000 - Date.now() - clockError) / 1000));
+      const text = `${Math.floor(left / 60)}:${String(left % 60).padStart(2, "0")}`;
+      if (time.textContent !== text) time.textContent = text;
+    }
     const silent = Date.now() - heardAt > STALE_AFTER_MS;
     document.body.classList.toggle("is-stale", silent);
     if (silent && stale.hidden) {

@@ -274,17 +274,20 @@ impl Inner {
     }
 }
 
-/// A drawing without how long ago its devices were heard: whether something else changed is seen by it.
+/// A drawing without how long ago its devices were heard, and how long something still lasts: whether something else changed
+/// is seen by it.
 fn without_ages(html: &str) -> String {
-    const BEGIN: &str = "<time data-heard=\"";
-    let mut parts = html.split(BEGIN);
-    let mut shape = parts.next().unwrap_or_default().to_owned();
-    for part in parts {
-        let device = part.split('"').next().unwrap_or_default();
-        let rest = part.split_once("</time>").map_or("", |(_, rest)| rest);
-        shape.extend([BEGIN, device, rest]);
-    }
-    shape
+    let without = |html: &str, begin: &str| {
+        let mut parts = html.split(begin);
+        let mut shape = parts.next().unwrap_or_default().to_owned();
+        for part in parts {
+            let value = part.split('"').next().unwrap_or_default();
+            let rest = part.split_once("</time>").map_or("", |(_, rest)| rest);
+            shape.extend([begin, value, rest]);
+        }
+        shape
+    };
+    without(&without(html, "<time data-heard=\""), "<time data-until=\"")
 }
 
 #[cfg(test)]
@@ -302,5 +305,9 @@ mod tests {
         assert_eq!(before, without_ages(&drawn(2, "3 s", "locked")));
         assert_ne!(before, without_ages(&drawn(1, "now", "released")));
         assert!(before.contains("data-at=\"7\"") && !before.contains("now"));
+        let lasts =
+            |until: u32, left: &str| without_ages(&format!("<time data-until=\"{until}\">{left}</time>"));
+        assert_eq!(lasts(9, "1:30"), lasts(9, "1:29"));
+        assert_ne!(lasts(9, "1:30"), lasts(10, "1:30"));
     }
 }

@@ -230,6 +230,8 @@ struct Own {
     door: Option<u64>,
     operator: Option<i64>,
     webhook: Option<i64>,
+    /// The certificate's name of a device.
+    device: Option<String>,
     /// What was looked at.
     looked_at: Option<String>,
 }
@@ -249,12 +251,17 @@ fn own(view: &mut EventView, page: &Page, directory: &Directory, kind: &str, own
     let door = own.door.map(|id| directory.door(page, id)).unwrap_or_default();
     let operator = own.operator.and_then(|id| directory.operators.get(&id).cloned()).unwrap_or_default();
     let webhook = own.webhook.map(|id| id.to_string()).unwrap_or_default();
+    let device = own
+        .device
+        .as_ref()
+        .map_or_else(|| page.say("event-device-unknown").into_owned(), |name| directory.device(page, name));
     let what = own.looked_at.as_ref().map(|what| page.word("looked-at", what)).unwrap_or_default();
     let arguments = [
         ("person", person.into()),
         ("door", door.into()),
         ("operator", operator.into()),
         ("webhook", webhook.into()),
+        ("device", device.into()),
         ("what", what.into()),
     ];
     view.sentence = page.language.say_with(&key, &arguments).trim().to_owned();

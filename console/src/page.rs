@@ -8,7 +8,7 @@ use axum::response::{Html, IntoResponse, Response};
 use fluent_bundle::FluentValue;
 use jiff::tz::TimeZone;
 use jiff::{Timestamp, Zoned};
-use kit::auth::{Operator, Role};
+use kit::auth::{Operator, Ranks, Role};
 use kit::problem::Problem;
 
 use crate::words::Language;
@@ -53,6 +53,11 @@ impl Page {
     /// Whether whoever looks has this rank at the whole site.
     pub(crate) fn is_at_site(&self, role: Role) -> bool {
         self.operator.as_ref().is_some_and(|operator| operator.is_at_site(role))
+    }
+
+    /// Where whoever looks has which rank.
+    pub(crate) fn ranks(&self) -> Result<&Ranks, Problem> {
+        self.operator.as_ref().map(|operator| &operator.ranks).ok_or_else(Problem::signed_out)
     }
 
     /// A name as this language shows it, and the other one where there is one.
@@ -122,6 +127,12 @@ impl Page {
             120..7200 => self.say_with("age-minutes", "n", seconds / 60),
             _ => self.say_with("age-hours", "n", seconds / 3600),
         }
+    }
+
+    /// How long still, as `live.js` says it: minutes and seconds.
+    pub(crate) fn left(&self, now: &i64, until: &i64) -> String {
+        let seconds = until.saturating_sub(*now).max(0) / 1_000_000;
+        format!("{}:{:02}", seconds / 60, seconds % 60)
     }
 
     /// The zone's name, for the script.

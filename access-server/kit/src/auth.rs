@@ -15,6 +15,7 @@
 mod admit;
 mod attempts;
 mod change;
+pub mod codes;
 mod csrf;
 mod half;
 mod operator;

@@ -195,8 +195,8 @@ impl Way {
 
 impl Kit {
     /// Gives a device a command in an operator's name, and waits for what becomes of it (5.5 s at most). It is
-    /// journaled with the operator's id, their rank where the device is, and the reason before it leaves, and expires [`COMMAND_EXPIRY`] after that; the
-    /// outcome is journaled by the controller.
+    /// journaled with the operator's id, their rank where the device is, and the reason before it leaves, and expires
+    /// [`COMMAND_EXPIRY`] after that; the outcome is journaled by the controller.
     ///
     /// # Errors
     /// When it cannot be journaled and leave at once, or no outcome comes before it expires.

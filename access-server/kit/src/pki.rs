@@ -11,10 +11,13 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use rcgen::{
-    BasicConstraints, CertificateParams, DnType, ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair,
-    KeyUsagePurpose, PublicKeyData, date_time_ymd,
+    BasicConstraints, CertificateParams, CertificateRevocationListParams, DnType, ExtendedKeyUsagePurpose,
+    IsCa, Issuer, KeyIdMethod, KeyPair, KeyUsagePurpose, PublicKeyData, RevocationReason, RevokedCertParams,
+    SerialNumber, SignatureAlgorithm, date_time_ymd,
 };
 use ring::digest::{SHA256, digest};
+use ring::rand::{SecureRandom, SystemRandom};
+use uplink::enrol::LIFE_DAYS;
 
 use crate::clock::Micros;
 use crate::journal::hex;
@@ -22,11 +25,16 @@ use crate::keys::{KeyError, read_private, write_private};
 
 const DAY: u64 = 24 * 60 * 60;
 const CA_DAYS: u64 = 20 * 365;
-const DEVICE_DAYS: u64 = 2 * 365;
 /// The longest that every browser takes.
 const BROWSER_DAYS: u64 = 397;
+/// The year in which lists of revoked certificates end: none does before its authority.
+const LISTS_END: i32 = 9999;
 const CA_CERTIFICATE: &str = "ca.pem";
 const CA_KEY: &str = "ca.key";
+/// The list of revoked certificates, beside the authority.
+pub const REVOKED: &str = "revoked.pem";
+/// The number of the list that an authority begins with.
+pub const FIRST_LIST: u64 = 1;
 
 /// What a certificate is for.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -71,6 +79,16 @@ impl Holder {
         (holder.name() == name).then_some(holder)
     }
 
+    /// A new certificate is due when less than this is left, in microseconds: a third of the life of such certificates.
+    #[must_use]
+    pub fn renews_at(&self) -> Micros {
+        let days = match self {
+            Self::Web => BROWSER_DAYS,
+            Self::Server | Self::Broker | Self::Controller(_) | Self::Vision(_) => LIFE_DAYS,
+        };
+        i64::try_from(days * DAY / 3).unwrap_or(i64::MAX).saturating_mul(1_000_000)
+    }
+
     /// What the key may be used for: who listens, who calls, or both.
     fn usages(&self) -> Vec<ExtendedKeyUsagePurpose> {
         match self {
@@ -79,6 +97,39 @@ impl Holder {
                 vec![ExtendedKeyUsagePurpose::ClientAuth, ExtendedKeyUsagePurpose::ServerAuth]
             }
         }
+    }
+}
+
+/// A certificate that was signed for a key that is elsewhere.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Signed {
+    /// The certificate, PEM.
+    pub pem: String,
+    /// Its serial number.
+    pub serial: Vec<u8>,
+    /// When it ends: UTC, microseconds.
+    pub until: Micros,
+}
+
+/// A certificate that is revoked.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Revoked {
+    /// Its serial number.
+    pub serial: Vec<u8>,
+    /// Since when: UTC, microseconds.
+    pub at: Micros,
+}
+
+/// A public key of the kind ECDSA P-256: an uncompressed point.
+struct Point(Vec<u8>);
+
+impl PublicKeyData for Point {
+    fn der_bytes(&self) -> &[u8] {
+        &self.0
+    }
+
+    fn algorithm(&self) -> &'static SignatureAlgorithm {
+        &rcgen::PKCS_ECDSA_P256_SHA256
     }
 }
 
@@ -131,7 +182,10 @@ impl Authority {
         let certificate = params.self_signed(&key)?;
         write_private(&directory.join(CA_KEY), key.serialize_pem().as_bytes())?;
         write_public(&directory.join(CA_CERTIFICATE), &certificate.pem())?;
-        Ok(Self { issuer: Issuer::new(params, key) })
+        let authority = Self { issuer: Issuer::new(params, key) };
+        // The broker does not start without one.
+        write_public(&directory.join(REVOKED), &authority.revoke(FIRST_LIST, &[])?)?;
+        Ok(authority)
     }
 
     /// Reads the one in the directory.
@@ -139,7 +193,14 @@ impl Authority {
     /// # Errors
     /// When there is none, the key is damaged, or others may read it.
     pub fn open(directory: &Path) -> Result<Self, PkiError> {
-        let path = directory.join(CA_KEY);
+        Self::of_key(directory.join(CA_KEY))
+    }
+
+    /// The same, of a key file.
+    ///
+    /// # Errors
+    /// When it is not there, is damaged, or others may read it.
+    pub fn of_key(path: PathBuf) -> Result<Self, PkiError> {
         let pem = String::from_utf8(read_private(&path)?).map_err(|_| KeyError::Damaged(path))?;
         let key = KeyPair::from_pem(&pem)?;
         Ok(Self { issuer: Issuer::new(authority(&key)?, key) })
@@ -158,19 +219,7 @@ impl Authority {
         now: Micros,
     ) -> Result<Issued, PkiError> {
         let name = holder.name();
-        let mut names = vec![name.clone()];
-        names.extend(hosts.iter().filter(|host| **host != name).cloned());
-        let mut params = CertificateParams::new(names)?;
-        params.distinguished_name.push(DnType::CommonName, name.as_str());
-        params.key_usages = vec![KeyUsagePurpose::DigitalSignature];
-        params.extended_key_usages = holder.usages();
-        params.use_authority_key_identifier_extension = true;
-        (params.not_before, params.not_after) = match holder {
-            Holder::Web => (after(now - 86_400_000_000, 0), after(now, BROWSER_DAYS - 1)),
-            Holder::Server | Holder::Broker | Holder::Controller(_) | Holder::Vision(_) => {
-                (date_time_ymd(1970, 1, 1), after(now, DEVICE_DAYS))
-            }
-        };
+        let (params, _) = params(holder, hosts, now, None)?;
         let key = KeyPair::generate()?;
         let certificate = params.signed_by(&key, &self.issuer)?;
         let issued = Issued {
@@ -181,6 +230,83 @@ impl Authority {
         write_public(&issued.certificate, &certificate.pem())?;
         Ok(issued)
     }
+
+    /// Signs a certificate for a holder whose key is elsewhere, an uncompressed point of ECDSA P-256. It ends after `life`,
+    /// or when such certificates do.
+    ///
+    /// # Errors
+    /// When a host is no host, or the key cannot be signed for.
+    pub fn sign(
+        &self,
+        holder: &Holder,
+        hosts: &[String],
+        point: Vec<u8>,
+        now: Micros,
+        life: Option<Duration>,
+    ) -> Result<Signed, PkiError> {
+        let (params, serial) = params(holder, hosts, now, life)?;
+        let until =
+            i64::try_from(params.not_after.unix_timestamp()).unwrap_or(i64::MAX).saturating_mul(1_000_000);
+        let pem = params.signed_by(&Point(point), &self.issuer)?.pem();
+        Ok(Signed { pem, serial, until })
+    }
+
+    /// Signs the list of revoked certificates of this number, PEM.
+    ///
+    /// It is good from 1970 on, a second later for each number, and as long as the authority: a machine whose clock is wrong
+    /// does not shut everybody out, and where two lists are at hand the later one is the one of the higher number.
+    ///
+    /// # Errors
+    /// When it cannot be made.
+    pub fn revoke(&self, number: u64, revoked: &[Revoked]) -> Result<String, PkiError> {
+        let revoked_certs = revoked.iter().map(|it| RevokedCertParams {
+            serial_number: SerialNumber::from_slice(&it.serial),
+            revocation_time: after(it.at, 0),
+            reason_code: Some(RevocationReason::Unspecified),
+            invalidity_date: None,
+        });
+        let list = CertificateRevocationListParams {
+            this_update: date_time_ymd(1970, 1, 1) + Duration::from_secs(number),
+            next_update: date_time_ymd(LISTS_END, 1, 1),
+            crl_number: SerialNumber::from(number),
+            issuing_distribution_point: None,
+            revoked_certs: revoked_certs.collect(),
+            key_identifier_method: KeyIdMethod::Sha256,
+        };
+        Ok(list.signed_by(&self.issuer)?.pem()?)
+    }
+}
+
+/// What stands in a certificate, and its serial number: at random, so that none says how many there are.
+fn params(
+    holder: &Holder,
+    hosts: &[String],
+    now: Micros,
+    life: Option<Duration>,
+) -> Result<(CertificateParams, Vec<u8>), rcgen::Error> {
+    let name = holder.name();
+    let mut names = vec![name.clone()];
+    names.extend(hosts.iter().filter(|host| **host != name).cloned());
+    let mut params = CertificateParams::new(names)?;
+    let mut serial = vec![0; 16];
+    SystemRandom::new().fill(&mut serial).expect("the system's random source works");
+    // A positive number, without a leading zero.
+    serial[0] = serial[0] & 0x7F | 0x40;
+    params.serial_number = Some(SerialNumber::from_slice(&serial));
+    params.distinguished_name.push(DnType::CommonName, name.as_str());
+    params.key_usages = vec![KeyUsagePurpose::DigitalSignature];
+    params.extended_key_usages = holder.usages();
+    params.use_authority_key_identifier_extension = true;
+    (params.not_before, params.not_after) = match holder {
+        Holder::Web => (after(now - 86_400_000_000, 0), after(now, BROWSER_DAYS - 1)),
+        Holder::Server | Holder::Broker | Holder::Controller(_) | Holder::Vision(_) => {
+            (date_time_ymd(1970, 1, 1), after(now, LIFE_DAYS))
+        }
+    };
+    if let Some(life) = life {
+        params.not_after = params.not_after.min(after(now, 0) + life);
+    }
+    Ok((params, serial))
 }
 
 /// The authority's certificate, but for its dates: made again from the key whenever something is issued.

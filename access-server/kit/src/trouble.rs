@@ -30,6 +30,10 @@ pub enum Trouble {
     WebhookSilent,
     /// Who looked at personal data could not be written down: it is tried again.
     LooksUnwritten,
+    /// A certificate of the site ends within thirty days, and nobody has renewed it.
+    CertificateEnds,
+    /// The broker was not told of the newest list of revoked certificates: who stands on it may come back there.
+    BrokerNotTold,
 }
 
 impl Trouble {
@@ -46,6 +50,8 @@ impl Trouble {
             Self::PolicyUnpublished => "policy-unpublished",
             Self::WebhookSilent => "webhook-silent",
             Self::LooksUnwritten => "looks-unwritten",
+            Self::CertificateEnds => "certificate-ends",
+            Self::BrokerNotTold => "broker-not-told",
         }
     }
 }

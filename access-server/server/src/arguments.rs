@@ -127,6 +127,9 @@ pub(crate) enum Command {
     /// Operators.
     #[command(subcommand)]
     Operator(Operators),
+    /// Devices: their one-time codes and certificates.
+    #[command(subcommand)]
+    Device(Devices),
 }
 
 #[derive(Subcommand)]
@@ -167,5 +170,51 @@ pub(crate) enum Operators {
         config: PathBuf,
         /// The login name.
         name: String,
+    },
+}
+
+#[derive(Subcommand)]
+pub(crate) enum Devices {
+    /// Invites a device and prints its one-time code, once.
+    Invite {
+        /// The configuration.
+        #[arg(long)]
+        config: PathBuf,
+        /// `controller-<id>`, which the site must have, or `vision-<id>`.
+        name: String,
+        /// How long the code is good.
+        #[arg(long, default_value_t = 24, value_parser = clap::value_parser!(u32).range(1..=168))]
+        hours: u32,
+    },
+    /// Prints the invitations that are open, with their numbers.
+    Codes {
+        /// The configuration.
+        #[arg(long)]
+        config: PathBuf,
+    },
+    /// Withdraws an invitation.
+    Withdraw {
+        /// The configuration.
+        #[arg(long)]
+        config: PathBuf,
+        /// Its number.
+        number: i64,
+    },
+    /// Prints the certificates that are known, with their serial numbers.
+    Certificates {
+        /// The configuration.
+        #[arg(long)]
+        config: PathBuf,
+    },
+    /// Revokes a certificate. A running server tells broker and devices.
+    Revoke {
+        /// The configuration.
+        #[arg(long)]
+        config: PathBuf,
+        /// Its serial number, in hexadecimal.
+        serial: String,
+        /// Why, for the journal.
+        #[arg(long)]
+        reason: String,
     },
 }

@@ -7,6 +7,7 @@ pub mod active;
 pub mod answers;
 pub mod backup;
 pub mod broker;
+pub mod certificates;
 pub mod check;
 pub mod config;
 pub mod connections;

@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use anyhow::{Context, anyhow, bail};
 use clap::Parser as _;
+use devices::EnrolmentId;
 use doors::import::{Options, Photos};
 use kit::auth::{self, OperatorError, Role};
 use kit::journal::{CheckpointLog, events_after, verify};
@@ -26,7 +27,7 @@ use server::slices::{self, InForce};
 use server::{check, private, serve};
 use tracing_subscriber::EnvFilter;
 
-use self::arguments::{Arguments, Command, Operators, Pki};
+use self::arguments::{Arguments, Command, Devices, Operators, Pki};
 
 #[tokio::main]
 async fn main() -> ExitCode {
@@ -121,8 +122,58 @@ async fn run(command: Command) -> anyhow::Result<ExitCode> {
             first_password(&config, &name, Some(role)).await?;
         }
         Command::Operator(Operators::Reset { config, name }) => first_password(&config, &name, None).await?,
+        Command::Device(command) => device(command).await?,
     }
     Ok(ExitCode::SUCCESS)
+}
+
+/// What concerns devices and their certificates.
+async fn device(command: Devices) -> anyhow::Result<()> {
+    let (Devices::Invite { config, .. }
+    | Devices::Codes { config }
+    | Devices::Withdraw { config, .. }
+    | Devices::Certificates { config }
+    | Devices::Revoke { config, .. }) = &command;
+    let config = Config::read(config)?;
+    let kit = serve::open(&config).await?;
+    // Before the first start nobody has written down the authority.
+    devices::adopt(&kit, &serve::trust(&config)?).await?;
+    let mut tx = kit.begin().await?;
+    match command {
+        Devices::Invite { name, hours, .. } => {
+            let invited = devices::invite(&mut tx, None, &name, i64::from(hours) * 3_600_000_000).await?;
+            tx.commit().await?;
+            println!("code of {name}, shown this once: {}", invited.code.show());
+            println!("good until {}, once", backup::time(invited.expires_at));
+        }
+        Devices::Codes { .. } => {
+            for it in devices::invitations(&mut tx).await?.iter().filter(|it| it.is_open(kit.now())) {
+                println!("{} {} until {}", it.id.0, it.holder, backup::time(it.expires_at));
+            }
+            drop(tx);
+        }
+        Devices::Withdraw { number, .. } => {
+            devices::withdraw(&mut tx, None, EnrolmentId(number)).await?;
+            tx.commit().await?;
+            println!("withdrawn");
+        }
+        Devices::Certificates { .. } => {
+            for it in devices::certificates(&mut tx).await? {
+                let standing = it.standing(kit.now()).as_str();
+                println!("{} {} until {} {standing}", it.number(), it.holder, backup::time(it.ends_at));
+            }
+            drop(tx);
+        }
+        Devices::Revoke { serial, reason, .. } => {
+            let number =
+                devices::serial(&serial).ok_or_else(|| anyhow!("{serial} is not a serial number"))?;
+            devices::revoke(&mut tx, None, &number, &reason).await?;
+            tx.commit().await?;
+            println!("revoked; a running server tells broker and devices at once, another at its start");
+        }
+    }
+    kit.db().close().await;
+    Ok(())
 }
 
 fn read_passphrase(file: Option<&Path>) -> anyhow::Result<Option<String>> {

@@ -24,6 +24,7 @@ use rumqttc::{TlsConfiguration, Transport};
 use rustls::ClientConfig;
 use tokio::sync::mpsc;
 use uplink::ask::{Answer, Ask};
+use uplink::enrol::Renew;
 use uplink::sync::Have;
 use uplink::topics::Leaf;
 use uplink::wire;
@@ -58,6 +59,8 @@ pub struct Hub {
     pub ingest: Ingest<Token>,
     /// Where devices' replicas are looked after.
     pub haves: mpsc::Sender<(String, Have)>,
+    /// Where requests for new certificates are answered; nowhere, where nobody issues them.
+    requests: Option<mpsc::Sender<(String, Renew)>>,
     connection: Arc<AtomicU64>,
 }
 
@@ -65,7 +68,13 @@ impl Hub {
     /// Puts the parts together.
     #[must_use]
     pub fn new(kit: Kit, ingest: Ingest<Token>, haves: mpsc::Sender<(String, Have)>) -> Self {
-        Self { kit, ingest, haves, connection: Arc::default() }
+        Self { kit, ingest, haves, requests: None, connection: Arc::default() }
+    }
+
+    /// The same, where requests for new certificates are answered.
+    #[must_use]
+    pub fn answering(self, requests: mpsc::Sender<(String, Renew)>) -> Self {
+        Self { requests: Some(requests), ..self }
     }
 
     /// A question only the centre can answer: no slice has a fact yet that a controller does not hold, so the answer is
@@ -188,9 +197,11 @@ fn connected(hub: &Hub, ways: &mpsc::Sender<Way>) {
 /// questions are of no use later.
 fn filters() -> Vec<Filter> {
     let qos = |leaf: Leaf| match leaf {
-        Leaf::Event(_) | Leaf::SyncHave | Leaf::Result => QoS::AtLeastOnce,
+        Leaf::Event(_) | Leaf::SyncHave | Leaf::Result | Leaf::CertificateRequest => QoS::AtLeastOnce,
         Leaf::State | Leaf::Ask => QoS::AtMostOnce,
-        Leaf::Ack(_) | Leaf::Command | Leaf::Answer | Leaf::SyncChunk => QoS::AtMostOnce,
+        Leaf::Ack(_) | Leaf::Command | Leaf::Answer | Leaf::SyncChunk | Leaf::CertificateAnswer => {
+            QoS::AtMostOnce
+        }
     };
     let leaves = Leaf::ALL.into_iter().filter(|leaf| leaf.from_device());
     leaves.map(|leaf| Filter::new(uplink::topics::topic("+", leaf), qos(leaf))).collect()

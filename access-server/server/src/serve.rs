@@ -3,6 +3,7 @@
 use std::net::SocketAddr;
 use std::path::Path;
 use std::pin::pin;
+use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context, anyhow};
@@ -13,17 +14,21 @@ use axum::response::{IntoResponse, Response};
 use axum_server::Handle;
 use axum_server::tls_rustls::{RustlsAcceptor, RustlsConfig};
 use console::Console;
+use devices::Trust;
+use identity::{Pair, Shown};
 use jiff::tz::TimeZone;
 use kit::ingest::{self, Ingest};
 use kit::journal::CheckpointLog;
+use kit::problem::chain;
 use kit::{Clock, Db, Keys, Kit, Problem, Routes};
 use people::embed::EmbedService;
 use tokio::sync::mpsc;
 
+use crate::certificates::{self, Broker};
 use crate::config::Config;
 use crate::connections::{Bounds, Places, raise_files};
 use crate::mqtt::{self, Hub, Token};
-use crate::{active, answers, health, listening, private, slices, sync, tls};
+use crate::{active, answers, broker, health, listening, private, slices, sync, tls};
 
 /// Open pages are given so long to end.
 const FAREWELL: Duration = Duration::from_millis(500);
@@ -36,22 +41,27 @@ const REQUEST: Duration = Duration::from_secs(10);
 const ANSWER: Duration = Duration::from_secs(60);
 /// An HTTP/2 connection is asked this often whether anybody is still there.
 const KEEP_ALIVE: Duration = Duration::from_secs(30);
+/// Certificates' files are looked at this often.
+const EXCHANGED: Duration = Duration::from_secs(600);
 
 /// Serves until told to stop, then stops within two seconds.
 ///
 /// # Errors
 /// When something cannot be started, or the disk fails.
-pub async fn serve(config: &Path) -> anyhow::Result<()> {
-    let config = Config::read(config)?;
+pub async fn serve(file: &Path) -> anyhow::Result<()> {
+    let config = Config::read(file)?;
     private::keep_from_others();
     let files = raise_files();
     // Standing by, and while a large database is migrated, it turns too.
     tokio::spawn(turning());
     let mqtt = &config.mqtt;
-    let tls = tls::client(mqtt.authority.get_ref(), mqtt.certificate.get_ref(), mqtt.key.get_ref())?;
+    let shown = shown(&config)?;
+    let [web, own] = shown.clone();
+    let tls = tls::client_of(mqtt.authority.get_ref(), Arc::clone(&own))?;
     let embed = embed(&config)?;
     let receivers = receivers(&config)?;
-    let listener = tls::listener(config.http.certificate.get_ref(), config.http.key.get_ref())?;
+    let listener = tls::Door::new(web, own, mqtt.authority.get_ref())?.listener();
+    let trust = trust(&config)?;
     let keys = Keys::open(config.keys.get_ref())?;
     let socket = listening::bind(*config.http.listen.get_ref())?;
     let address = socket.local_addr()?;
@@ -75,13 +85,21 @@ pub async fn serve(config: &Path) -> anyhow::Result<()> {
     let mut telling = tokio::spawn(webhooks::run(kit.clone(), receivers));
     let mut importing = tokio::spawn(roster::import::keep(kit.clone()));
     let mut enrolling = tokio::spawn(roster::album::keep(kit.clone(), embed.clone()));
-    let hub = Hub::new(kit.clone(), ingest.clone(), haves);
+    let (requests, asking) = mpsc::channel(certificates::QUEUE);
+    let hub = Hub::new(kit.clone(), ingest.clone(), haves).answering(requests);
     let (host, port) = (mqtt.host.get_ref().clone(), *mqtt.port.get_ref());
+    let site = file.parent().unwrap_or(Path::new("."));
+    let untold = broker::bring_up(site).unwrap_or_else(|error| {
+        tracing::error!(error = %format!("{error:#}"), "the broker's configuration stays as it was");
+        false
+    });
+    let broker = Broker { site: site.to_owned(), host: host.clone(), port, untold };
+    let mut certifying = tokio::spawn(certify(kit.clone(), trust.clone(), broker, asking, shown));
     let mut speaking = tokio::spawn(async move { mqtt::run(hub, &host, port, tls, committed).await });
     let handle = Handle::new();
     let zone = slices::zone(&kit).await?;
     let places = Places::new(Bounds::of(files));
-    let app = app(routes(&kit, ingest, embed, zone, places.clone()));
+    let app = app(routes(&kit, ingest, embed, Some(trust), zone, places.clone()));
     let app = app.into_make_service_with_connect_info::<SocketAddr>();
     let mut browsers = axum_server::from_tcp(socket)?
         .acceptor(RustlsAcceptor::new(RustlsConfig::from_config(listener)).acceptor(places))
@@ -110,13 +128,14 @@ pub async fn serve(config: &Path) -> anyhow::Result<()> {
         _ = &mut telling => Some(anyhow!("what tells webhooks ended by itself")),
         _ = &mut importing => Some(anyhow!("what writes imports ended by itself")),
         _ = &mut enrolling => Some(anyhow!("what looks at photographs ended by itself")),
+        _ = &mut certifying => Some(anyhow!("what looks after certificates ended by itself")),
         _ = &mut speaking => Some(anyhow!("what speaks to the broker ended by itself")),
     };
     supervisor::stopping();
     // No new events, then what is queued and the last checkpoint; browsers meanwhile.
     handle.graceful_shutdown(Some(FAREWELL));
     // What they hold of the ingest must be gone before it can come to its end.
-    for task in [speaking, syncing, indexing, telling, importing, enrolling] {
+    for task in [speaking, certifying, syncing, indexing, telling, importing, enrolling] {
         if !task.is_finished() {
             task.abort();
             let _ = task.await;
@@ -177,6 +196,60 @@ async fn is_the_sites_own(kit: &Kit, checkpoints: &Path) -> anyhow::Result<()> {
     }
 }
 
+/// The certificates that the port shows: the one for browsers, and the server's own.
+fn shown(config: &Config) -> anyhow::Result<[Arc<Shown>; 2]> {
+    let pair =
+        |certificate: &Path, key: &Path| Pair { certificate: certificate.to_owned(), key: key.to_owned() };
+    let (http, mqtt) = (&config.http, &config.mqtt);
+    let web =
+        Shown::read(pair(http.certificate.get_ref(), http.key.get_ref())).context("http.certificate")?;
+    let own =
+        Shown::read(pair(mqtt.certificate.get_ref(), mqtt.key.get_ref())).context("mqtt.certificate")?;
+    Ok([web, own])
+}
+
+/// The site's authority, as devices are told of it.
+///
+/// # Errors
+/// When its files are there and not what they should be.
+pub fn trust(config: &Config) -> anyhow::Result<Trust> {
+    let mqtt = &config.mqtt;
+    let broker = (mqtt.host.get_ref().clone(), *mqtt.port.get_ref());
+    Trust::open(mqtt.authority.get_ref(), broker).context("mqtt.authority")
+}
+
+/// Certificates are issued and revoked, and those that were exchanged are shown, until one of these tasks ends.
+async fn certify(
+    kit: Kit,
+    trust: Trust,
+    broker: Broker,
+    asking: mpsc::Receiver<(String, uplink::enrol::Renew)>,
+    shown: [Arc<Shown>; 2],
+) {
+    let (tell, told) = mpsc::channel(16);
+    tokio::select! {
+        () = devices::keep(kit.clone(), trust.clone(), tell) => {}
+        () = certificates::renew(kit.clone(), trust.clone(), asking) => {}
+        () = certificates::tell(kit, trust, broker, told) => {}
+        () = show_again(&shown) => {}
+    }
+}
+
+/// A certificate whose files were exchanged is shown without a restart.
+async fn show_again(shown: &[Arc<Shown>]) {
+    let mut look = tokio::time::interval(EXCHANGED);
+    loop {
+        look.tick().await;
+        for shown in shown {
+            match shown.read_again() {
+                Ok(false) => {}
+                Ok(true) => tracing::info!("a certificate was exchanged, and is shown from now on"),
+                Err(error) => tracing::warn!(error = %chain(&error), "the certificate before is shown still"),
+            }
+        }
+    }
+}
+
 /// The service for photographs, where one is configured.
 ///
 /// # Errors
@@ -209,11 +282,12 @@ pub fn routes(
     kit: &Kit,
     ingest: Ingest<Token>,
     embed: Option<EmbedService>,
+    trust: Option<Trust>,
     zone: TimeZone,
     places: Places,
 ) -> Routes {
     let pages = console::routes(Console::new(kit.clone(), zone));
-    slices::routes(embed).merge(health::routes(ingest, places)).with_state(kit.clone()).merge(pages)
+    slices::routes(embed, trust).merge(health::routes(ingest, places)).with_state(kit.clone()).merge(pages)
 }
 
 /// What answers on the port: the routes, and what holds for every answer.

@@ -1,6 +1,7 @@
 //! The slices this server is made of: the one place that names them all.
 
 use anyhow::Context;
+use devices::Trust;
 use domain::ids::ControllerId;
 use doors::policy::{PublishError, Published};
 use jiff::tz::TimeZone;
@@ -24,6 +25,7 @@ pub fn migrations() -> Vec<Migration> {
         records::MIGRATIONS,
         webhooks::MIGRATIONS,
         roster::MIGRATIONS,
+        devices::MIGRATIONS,
     ]
     .concat()
 }
@@ -35,12 +37,13 @@ pub fn reactions() -> Reactions {
 }
 
 /// Every route of every slice, and their description for programs.
-pub fn routes(embed: Option<EmbedService>) -> Routes<Kit> {
+pub fn routes(embed: Option<EmbedService>, trust: Option<Trust>) -> Routes<Kit> {
     kit::http::routes()
         .merge(people::routes(embed))
         .merge(doors::routes())
         .merge(webhooks::routes())
         .merge(roster::routes())
+        .merge(devices::routes(trust))
         .described()
 }
 
@@ -68,6 +71,9 @@ pub async fn replica(kit: &Kit, device: &Holder, have: &Have) -> anyhow::Result<
         (Holder::Controller(id), Set::Firmware) => {
             Ok(Answer::Send(doors::firmware::answer(kit, ControllerId(*id), have).await?))
         }
+        (Holder::Controller(_) | Holder::Vision(_), Set::Revoked) => {
+            Ok(Answer::Send(devices::answer(kit, have).await?))
+        }
         (Holder::Vision(_), Set::Gallery) => Ok(Answer::Send(people::gallery::answer(kit, have).await?)),
         (Holder::Server | Holder::Web | Holder::Broker | Holder::Controller(_) | Holder::Vision(_), _) => {
             Ok(Answer::NotForIt)
@@ -91,6 +97,9 @@ pub fn touches_policy(kind: &str) -> bool {
         "import.begun",
         "import.written",
         "album.",
+        "enrolment.",
+        "certificate.",
+        "revocations.",
     ];
     !others.iter().any(|other| kind.starts_with(other))
 }

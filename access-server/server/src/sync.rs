@@ -201,7 +201,9 @@ fn kind(event: &kit::StoredEvent) -> Option<Change> {
     match event.stream {
         kit::Stream::Urgent | kit::Stream::Bulk => None,
         kit::Stream::Own if slices::touches_policy(&event.kind) => Some(Change::Tables),
-        kit::Stream::Own if event.kind.starts_with("policy.") => Some(Change::Published),
+        kit::Stream::Own if event.kind.starts_with("policy.") || event.kind == "revocations.signed" => {
+            Some(Change::Published)
+        }
         kit::Stream::Own => None,
     }
 }

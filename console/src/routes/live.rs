@@ -48,11 +48,11 @@ pub(super) async fn show(
     operator: Operator,
     headers: HeaderMap,
 ) -> Result<Response, Problem> {
-    let (kit, ranks) = (&console.kit, operator.ranks.clone());
+    let kit = &console.kit;
     let page = console.page(&headers, Some(operator)).at("live");
     let now = kit.now();
     let after = newest(kit.read()).await?;
-    let mut scene = Scene::load(kit, page.language, &View::Live, &[], &ranks).await?;
+    let mut scene = Scene::load(kit, page.language, &View::Live, &[], page.ranks()?).await?;
     let records = recent(kit, &scene.sight, after, now).await?;
     for record in &records {
         scene.directory.learn(kit, page.language, record).await?;

@@ -53,6 +53,7 @@ fn board(address: u8, online: bool) -> Board {
         line: None,
         list: None,
         update: None,
+        install: None,
     }
 }
 

@@ -27,6 +27,7 @@ pub(crate) async fn sites() -> Vec<Site> {
         records::MIGRATIONS,
         roster::MIGRATIONS,
         webhooks::MIGRATIONS,
+        devices::MIGRATIONS,
     ];
     kit::testing::sites(&slices.concat()).await
 }

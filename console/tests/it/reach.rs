@@ -70,6 +70,7 @@ impl Two {
                 line: None,
                 list: None,
                 update: None,
+                install: None,
             };
             let live = Live {
                 at: kit.now(),

@@ -122,7 +122,7 @@ fn every_event_of_the_wire() {
 #[test]
 fn every_record_of_the_server() {
     let mut kinds = BTreeSet::new();
-    for room in ["doors", "kit", "people", "roster", "server"] {
+    for room in ["devices", "doors", "kit", "people", "roster", "server"] {
         for file in sources(&format!("access-server/{room}/src")) {
             let text = code(&file);
             kinds.extend(after(&text, "tx.record(\"").into_iter().map(|kind| kind.replace('.', "-")));

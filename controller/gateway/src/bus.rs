@@ -319,6 +319,17 @@ impl Bus {
             Say::Output(control) => {
                 panel.submit(now, address, &Command::Output(Records::new(&[*control])), token, until)
             }
+            Say::Install | Say::EndInstall => {
+                let own = self.plan.devices.iter().find(|(it, _)| *it == address).map(|(_, key)| key.clone());
+                let Some(key) = own else { return };
+                let security = if matches!(command.say, Say::Install) {
+                    DeviceSecurity::Install { key, until }
+                } else {
+                    DeviceSecurity::Required(key)
+                };
+                panel.set_security(now, address, security);
+                return;
+            }
             Say::Led(control) => {
                 return self.show(panel, address, &Command::Led(Records::new(&[*control])), until);
             }

@@ -8,6 +8,7 @@
 
 pub mod bus;
 pub mod config;
+pub mod enrol;
 pub mod install;
 pub mod mqtt;
 pub mod outbox;

@@ -1,4 +1,4 @@
-//! `gatehouse-controller --config FILE [install DEVICE | outbox | check]`
+//! `gatehouse-controller --config FILE [install DEVICE | outbox | check]`, or `enrol --server … --directory …`.
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -13,11 +13,11 @@ use tracing_subscriber::EnvFilter;
 
 /// The controller: buses, reader link, decisions, durable outbox.
 #[derive(Parser)]
-#[command(version)]
+#[command(version, subcommand_negates_reqs = true)]
 struct Arguments {
     /// Its configuration (TOML).
-    #[arg(long, value_name = "FILE")]
-    config: PathBuf,
+    #[arg(long, value_name = "FILE", required = true)]
+    config: Option<PathBuf>,
     #[command(subcommand)]
     instead: Option<Instead>,
 }
@@ -32,6 +32,18 @@ enum Instead {
         /// How long the window stays open.
         #[arg(long, default_value_t = 2, value_parser = clap::value_parser!(u64).range(1..=LONGEST_WINDOW))]
         minutes: u64,
+    },
+    /// Makes a key here and gets its certificate from the server, for a one-time code; writes a first configuration.
+    Enrol {
+        /// The server, as `https://gate.example.cn:8443`.
+        #[arg(long)]
+        server: String,
+        /// The code; left out, its line is read from the standard input, where no list of processes shows it.
+        #[arg(long)]
+        code: Option<String>,
+        /// Where key, certificates and configuration are written.
+        #[arg(long)]
+        directory: PathBuf,
     },
     /// Prints how many events were numbered and acknowledged, as JSON.
     Outbox,
@@ -55,7 +67,14 @@ fn main() -> ExitCode {
 fn start(arguments: &Arguments) -> anyhow::Result<()> {
     // Nothing else installs one, so this succeeds; were it done already, that one would be ring as well.
     let _ = rustls::crypto::ring::default_provider().install_default();
-    let config = gateway::config::read(&arguments.config)?;
+    if let Some(Instead::Enrol { server, code, directory }) = &arguments.instead {
+        let code = identity::enrol::typed(code.as_deref()).context("--code")?;
+        let name = gateway::enrol::enrol(server, &code, directory)?;
+        println!("{name} is enrolled: {}", directory.join(gateway::enrol::CONFIGURATION).display());
+        return Ok(());
+    }
+    let file = arguments.config.as_ref().context("--config FILE must be said")?;
+    let config = gateway::config::read(file)?;
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(2)
         .enable_all()
@@ -70,9 +89,9 @@ fn start(arguments: &Arguments) -> anyhow::Result<()> {
         }
         Some(Instead::Outbox) => runtime.block_on(print_outbox(&config)),
         Some(Instead::Check) => Identity::read(&config.tls, &config.name)
-            .and_then(|identity| identity.client().and(identity.server()))
-            .map(|_| println!("{}: nothing is wrong", arguments.config.display()))
+            .map(|_| println!("{}: nothing is wrong", file.display()))
             .map_err(anyhow::Error::from),
+        Some(Instead::Enrol { .. }) => unreachable!("it was carried out above"),
     };
     // Buses and links hold nothing that is worth waiting for.
     runtime.shutdown_background();

@@ -9,6 +9,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use domain::time::Utc;
+use identity::Revocations;
 use osdp::cp::{EventKind, Failure, Token};
 use osdp::{Address, Baud};
 use ring::rand::{SecureRandom, SystemRandom};
@@ -87,7 +88,8 @@ pub async fn run(mut config: Config) -> Result<(), StartError> {
     let data = |source| StartError::Data { path: config.data.clone(), source };
     private::folder(&config.data).map_err(data)?;
     let identity = Identity::read(&config.tls, &config.name)?;
-    let (client, server) = (identity.client()?, identity.server()?);
+    let (client, server) = (identity.client(), identity.server());
+    let revocations = revocations(&identity, config.data.join("revoked.pem"));
 
     let outbox_file = config.outbox_file();
     let options =
@@ -110,7 +112,8 @@ pub async fn run(mut config: Config) -> Result<(), StartError> {
     let listening = match &config.reader_link {
         None => None,
         Some(link) => {
-            let bind = ReaderLink::bind(link.listen, server, bound(&config)).await;
+            let bind =
+                ReaderLink::bind(link.listen, server, bound(&config), Arc::clone(&identity.trusted)).await;
             let listener = bind.map_err(|source| StartError::Listen { address: link.listen, source })?;
             let address = listener.address()?;
             tokio::spawn(listener.run(from_links.clone()));
@@ -139,6 +142,8 @@ pub async fn run(mut config: Config) -> Result<(), StartError> {
         device: config.name.clone(),
         broker: config.broker.clone(),
         tls: client,
+        identity,
+        revocations,
         levels: levels.clone(),
         reader: Reader::open(&outbox_file).await?,
         jobs: jobs.clone(),
@@ -191,6 +196,14 @@ pub async fn run(mut config: Config) -> Result<(), StartError> {
     process.note(ControllerChange::Stopped, None);
     process.last_words(&mut sources.written).await;
     Ok(())
+}
+
+/// Whose certificates are revoked. What was kept and cannot be used is asked for anew.
+fn revocations(identity: &Identity, file: PathBuf) -> Revocations {
+    Revocations::open(Arc::clone(&identity.trusted), file.clone()).unwrap_or_else(|error| {
+        tracing::error!(error = &error as &dyn std::error::Error, path = %file.display(), "nobody is known to be revoked");
+        Revocations::anew(Arc::clone(&identity.trusted), file)
+    })
 }
 
 struct Sources {

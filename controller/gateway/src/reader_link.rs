@@ -11,7 +11,9 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use identity::{Trusted, common_name};
 use rustls::ServerConfig;
+use rustls::pki_types::CertificateDer;
 use thiserror::Error;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
@@ -24,7 +26,6 @@ use uplink::wire::{self, WireError};
 
 use self::handshakes::{Handshakes, Refusals};
 use crate::site::LinkId;
-use crate::tls::common_name;
 
 /// Connections of vision processes at once.
 const CONNECTIONS: usize = 32;
@@ -81,6 +82,8 @@ enum LinkError {
     Stranger(String),
     #[error("the certificate has no common name")]
     Nameless,
+    #[error("its certificate is revoked")]
+    Revoked,
     #[error("the first message must be a hello under the certificate's name")]
     NoHello,
     #[error("a frame of {0} bytes")]
@@ -100,6 +103,7 @@ pub struct ReaderLink {
     listener: TcpListener,
     acceptor: TlsAcceptor,
     bound: Arc<Bound>,
+    trusted: Arc<Trusted>,
 }
 
 impl ReaderLink {
@@ -111,9 +115,10 @@ impl ReaderLink {
         listen: SocketAddr,
         tls: Arc<ServerConfig>,
         bound: Bound,
+        trusted: Arc<Trusted>,
     ) -> std::io::Result<ReaderLink> {
         let listener = TcpListener::bind(listen).await?;
-        Ok(ReaderLink { listener, acceptor: TlsAcceptor::from(tls), bound: Arc::new(bound) })
+        Ok(ReaderLink { listener, acceptor: TlsAcceptor::from(tls), bound: Arc::new(bound), trusted })
     }
 
     /// Where it listens.
@@ -155,10 +160,10 @@ impl ReaderLink {
             });
             match placed {
                 Ok((vision, place)) => {
-                    let (link, out) = (LinkId(next), out.clone());
+                    let (link, out, trusted) = (LinkId(next), out.clone(), Arc::clone(&self.trusted));
                     next += 1;
                     tokio::spawn(async move {
-                        if let Err(error) = serve(link, vision, &out).await {
+                        if let Err(error) = serve(link, vision, &out, &trusted).await {
                             tracing::warn!(
                                 ?peer,
                                 error = &error as &dyn std::error::Error,
@@ -182,6 +187,7 @@ impl ReaderLink {
 /// A vision process that has shown its certificate.
 struct Vision {
     name: String,
+    certificate: CertificateDer<'static>,
     cameras: BTreeSet<String>,
     stream: TlsStream<TcpStream>,
 }
@@ -190,17 +196,22 @@ struct Vision {
 async fn greet(stream: TcpStream, acceptor: TlsAcceptor, bound: Arc<Bound>) -> Result<Vision, LinkError> {
     stream.set_nodelay(true)?;
     let stream = timeout(HANDSHAKE, acceptor.accept(stream)).await.map_err(|_| LinkError::Silent)??;
-    let name = {
-        let (_, session) = stream.get_ref();
-        let certificate = session.peer_certificates().and_then(|chain| chain.first());
-        certificate.and_then(|it| common_name(it)).ok_or(LinkError::Nameless)?
-    };
+    let (_, session) = stream.get_ref();
+    let certificate =
+        session.peer_certificates().and_then(|chain| chain.first()).ok_or(LinkError::Nameless)?;
+    let certificate = certificate.clone().into_owned();
+    let name = common_name(&certificate).ok_or(LinkError::Nameless)?;
     let cameras = bound.get(&name).cloned().ok_or_else(|| LinkError::Stranger(name.clone()))?;
-    Ok(Vision { name, cameras, stream })
+    Ok(Vision { name, certificate, cameras, stream })
 }
 
-async fn serve(link: LinkId, vision: Vision, out: &mpsc::Sender<FromLink>) -> Result<(), LinkError> {
-    let Vision { name, cameras, stream } = vision;
+async fn serve(
+    link: LinkId,
+    vision: Vision,
+    out: &mpsc::Sender<FromLink>,
+    trusted: &Trusted,
+) -> Result<(), LinkError> {
+    let Vision { name, certificate, cameras, stream } = vision;
     let (mut reader, mut writer) = tokio::io::split(stream);
     let wanted: BTreeSet<String> = match timeout(GREETING, receive(&mut reader)).await {
         Ok(Ok(FromVision::Hello { vision, cameras })) if vision == name => cameras.into_iter().collect(),
@@ -214,7 +225,7 @@ async fn serve(link: LinkId, vision: Vision, out: &mpsc::Sender<FromLink>) -> Re
     let up = FromLink::Up { link, vision: name.clone(), answers };
     out.send(up).await.map_err(|_| LinkError::Stopped)?;
     let outcome = tokio::select! {
-        ended = listen(link, &name, &mut reader, out) => ended,
+        ended = listen(link, &name, &mut reader, out, || trusted.has_revoked(&certificate)) => ended,
         ended = async {
             while let Some(answer) = waiting.recv().await {
                 send(&mut writer, &answer).await?;
@@ -231,9 +242,14 @@ async fn listen(
     name: &str,
     reader: &mut (impl AsyncRead + Unpin),
     out: &mpsc::Sender<FromLink>,
+    is_revoked: impl Fn() -> bool,
 ) -> Result<(), LinkError> {
     loop {
         let message = timeout(SILENCE, receive(reader)).await.map_err(|_| LinkError::Silent)??;
+        // It says something every second: whoever was revoked meanwhile says no more than that.
+        if is_revoked() {
+            return Err(LinkError::Revoked);
+        }
         match message {
             FromVision::Alive => {}
             FromVision::Hello { .. } => return Err(LinkError::NoHello),

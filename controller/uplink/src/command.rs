@@ -47,7 +47,31 @@ pub enum Action {
         /// The door or lane.
         door: u64,
     },
+    /// Open the install window of a board that has no key yet, or of all of a bus that have none, until the time given, at most
+    /// [`LONGEST_WINDOW`] from now: meanwhile they are spoken to with the key that everybody knows, to be given their own.
+    OpenInstall {
+        /// The bus's name.
+        bus: String,
+        /// The board's OSDP address; without it every board of the bus.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        address: Option<u8>,
+        /// When the window closes by itself.
+        until: i64,
+    },
+    /// Close it.
+    CloseInstall {
+        /// The bus's name.
+        bus: String,
+        /// The board's OSDP address; without it every board of the bus.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        address: Option<u8>,
+    },
 }
+
+/// An install window is open no longer, in microseconds.
+pub const LONGEST_WINDOW: i64 = 600_000_000;
+/// Whoever opens one has at least this rank: a manager.
+pub const WINDOW_RANK: u8 = 4;
 
 /// What became of a command.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -76,4 +100,8 @@ pub enum Settled {
     BoardOffline,
     /// The board answered that it cannot.
     Refused,
+    /// No such board on this controller.
+    UnknownBoard,
+    /// The boards have their keys already.
+    HasKey,
 }

@@ -397,6 +397,12 @@ pub enum BoardChange {
     FirmwareGood,
     /// The version it tried did not do, and the one before it runs again; the count is the version that did not.
     FirmwareReturned,
+    /// Its install window was opened: it may be given its key.
+    InstallOpened,
+    /// Its install window is closed, and it was given none.
+    InstallClosed,
+    /// It was given its key in the install window, and answers under it.
+    Installed,
 }
 
 /// A firmware's version as one number that reads like it: 1.2.3 is 1002003.
@@ -417,7 +423,9 @@ impl BoardChange {
             | Self::WhitelistRejected
             | Self::KeyReset
             | Self::FirmwareRefused
-            | Self::FirmwareReturned => true,
+            | Self::FirmwareReturned
+            | Self::InstallOpened
+            | Self::Installed => true,
             Self::Online
             | Self::TamperRestored
             | Self::MainsRestored
@@ -432,7 +440,8 @@ impl BoardChange {
             | Self::FirmwareSending
             | Self::FirmwareReady
             | Self::FirmwareTrial
-            | Self::FirmwareGood => false,
+            | Self::FirmwareGood
+            | Self::InstallClosed => false,
         }
     }
 }

@@ -9,6 +9,7 @@
 
 pub mod ask;
 pub mod command;
+pub mod enrol;
 pub mod event;
 pub mod image;
 pub mod live;

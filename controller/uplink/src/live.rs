@@ -96,6 +96,18 @@ pub struct Board {
     /// Its update, where one is ordered or it says that it is not settled.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub update: Option<Update>,
+    /// Its install window, while it is open.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub install: Option<Install>,
+}
+
+/// An install window.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Install {
+    /// Who opened it: an operator's pseudonymous id.
+    pub by: u64,
+    /// When it closes by itself: UTC, microseconds.
+    pub until: i64,
 }
 
 /// A board's update.

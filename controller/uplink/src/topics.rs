@@ -11,6 +11,8 @@
 //! | `ask`, `answer` | device to server and back | no | [`crate::ask`] |
 //! | `sync/have` | device to server | no | [`crate::sync::Have`] |
 //! | `sync/chunk` | server to device | no | [`crate::sync::Chunk`] |
+//! | `certificate/request` | device to server | no | [`crate::enrol::Renew`] |
+//! | `certificate/answer` | server to device | no | [`crate::enrol::Renewed`] |
 
 use crate::event::Stream;
 
@@ -37,11 +39,15 @@ pub enum Leaf {
     SyncHave,
     /// A part of a newer version.
     SyncChunk,
+    /// A device asks for a new certificate.
+    CertificateRequest,
+    /// It is given one, or told why not.
+    CertificateAnswer,
 }
 
 impl Leaf {
     /// Every leaf there is.
-    pub const ALL: [Self; 11] = [
+    pub const ALL: [Self; 13] = [
         Self::Event(Stream::Urgent),
         Self::Event(Stream::Bulk),
         Self::Ack(Stream::Urgent),
@@ -53,6 +59,8 @@ impl Leaf {
         Self::Answer,
         Self::SyncHave,
         Self::SyncChunk,
+        Self::CertificateRequest,
+        Self::CertificateAnswer,
     ];
 
     /// The path below the device's name.
@@ -69,14 +77,21 @@ impl Leaf {
             Self::Answer => "answer",
             Self::SyncHave => "sync/have",
             Self::SyncChunk => "sync/chunk",
+            Self::CertificateRequest => "certificate/request",
+            Self::CertificateAnswer => "certificate/answer",
         }
     }
 
     /// Whether the device writes it (and the server reads it).
     pub fn from_device(self) -> bool {
         match self {
-            Self::Event(_) | Self::State | Self::Result | Self::Ask | Self::SyncHave => true,
-            Self::Ack(_) | Self::Command | Self::Answer | Self::SyncChunk => false,
+            Self::Event(_)
+            | Self::State
+            | Self::Result
+            | Self::Ask
+            | Self::SyncHave
+            | Self::CertificateRequest => true,
+            Self::Ack(_) | Self::Command | Self::Answer | Self::SyncChunk | Self::CertificateAnswer => false,
         }
     }
 }

@@ -16,11 +16,13 @@ const MAY_NAME: &[(&str, &[&str])] = &[
     // The controller.
     ("domain", &[]),
     ("uplink", &["domain", "endpoints"]),
-    ("gateway", &["domain", "endpoints", "osdp", "supervisor", "uplink"]),
+    // A device's key and certificate: both processes that have one, and the server that reads them.
+    ("identity", &["uplink"]),
+    ("gateway", &["domain", "endpoints", "identity", "osdp", "supervisor", "uplink"]),
     // Vision reports sightings; it knows no rules.
     ("gallery", &[]),
     ("sighting", &[]),
-    ("vision", &["sighting", "gallery", "supervisor", "uplink"]),
+    ("vision", &["sighting", "gallery", "identity", "supervisor", "uplink"]),
     // The access server: slices are siblings on top of the kit; the core slices offer typed commands.
     ("kit", &["uplink"]),
     ("people", &["kit", "domain", "uplink", "gallery"]),
@@ -28,7 +30,8 @@ const MAY_NAME: &[(&str, &[&str])] = &[
     ("records", &["kit"]),
     ("webhooks", &["kit"]),
     ("roster", &["kit", "people", "doors", "domain"]),
-    ("console", &["kit", "people", "doors", "records", "webhooks", "roster", "domain", "uplink"]),
+    ("devices", &["kit", "doors", "domain", "identity", "uplink"]),
+    ("console", &["kit", "people", "doors", "devices", "records", "webhooks", "roster", "domain", "uplink"]),
     (
         "server",
         &[
@@ -36,6 +39,8 @@ const MAY_NAME: &[(&str, &[&str])] = &[
             "kit",
             "people",
             "doors",
+            "devices",
+            "identity",
             "records",
             "webhooks",
             "roster",

@@ -8,6 +8,7 @@ pub mod attacks;
 pub mod capture;
 pub mod clock;
 pub mod config;
+pub mod enrol;
 pub mod evaluate;
 pub mod frames;
 pub mod link;

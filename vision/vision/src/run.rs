@@ -2,12 +2,13 @@
 
 use std::collections::BTreeMap;
 use std::net::TcpListener;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, mpsc};
 use std::thread;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, bail};
+use identity::Revocations;
 use sighting::Claims;
 use supervisor::Watchdog;
 use tokio::signal::unix::{SignalKind, signal};
@@ -22,7 +23,7 @@ use crate::pipeline::{Pipeline, Pool};
 use crate::replica::{Held, Replica, RestError, Vault};
 use crate::service::Service;
 use crate::sync::Sync;
-use crate::tls;
+use crate::tls::Identity;
 
 /// How long the cameras have to give a first picture: an opening that hangs is given up after ten seconds, and tried again.
 const FIRST_PICTURE: Duration = Duration::from_secs(20);
@@ -35,7 +36,8 @@ pub fn run(config: Config) -> Result<()> {
     // One picture at a time on one core each: OpenCV's own threads would take the others' time.
     opencv::core::set_num_threads(1).context("OpenCV does not answer")?;
     rustls::crypto::ring::default_provider().install_default().ok();
-    let client = tls::client(&config.tls)?;
+    let identity = Identity::read(&config.tls)?;
+    let client = identity.client()?;
     let (vault, held) = wake(&config)?;
     let replica = Arc::new(Replica::new(held));
     let service = config
@@ -48,7 +50,7 @@ pub fn run(config: Config) -> Result<()> {
             let networks = (0..service.at_once)
                 .map(|_| Networks::load(&config.models, size))
                 .collect::<Result<_, _>>()?;
-            let tls = tls::server_for(&config.tls, "server")?;
+            let tls = identity.server_for("server")?;
             Ok((listener, tls, Service::new(networks, &config)))
         })
         .transpose()?;
@@ -108,8 +110,16 @@ pub fn run(config: Config) -> Result<()> {
         }
         if let Some(broker) = config.broker.clone() {
             let name = config.name.get_ref().clone();
-            let sync =
-                Sync { name, broker, replica: replica.clone(), vault: vault.clone(), cameras: watched };
+            let revocations = revocations(&identity, config.gallery.file.with_file_name("revoked.pem"));
+            let sync = Sync {
+                name,
+                broker,
+                replica: replica.clone(),
+                vault: vault.clone(),
+                cameras: watched,
+                identity: identity.clone(),
+                revocations,
+            };
             tokio::spawn(sync.run(client.clone()));
         }
         let mut ready = String::new();
@@ -130,6 +140,14 @@ pub fn run(config: Config) -> Result<()> {
     }
     runtime.shutdown_timeout(Duration::from_millis(500));
     stopped
+}
+
+/// Whose certificates are revoked, beside the gallery. What was kept and cannot be used is asked for anew.
+fn revocations(identity: &Identity, file: PathBuf) -> Revocations {
+    Revocations::open(identity.trusted.clone(), file.clone()).unwrap_or_else(|fault| {
+        warn!("nobody is known to be revoked: {fault}");
+        Revocations::anew(identity.trusted.clone(), file)
+    })
 }
 
 /// The gallery as it was. One that does not open is no reason to stand still: nobody is known until the server has sent
@@ -157,7 +175,7 @@ fn wake(config: &Config) -> Result<(Arc<Vault>, Held)> {
 /// The first thing that is wrong, in one sentence.
 pub fn check(config: &Config) -> Result<()> {
     rustls::crypto::ring::default_provider().install_default().ok();
-    tls::client(&config.tls)?;
+    Identity::read(&config.tls)?;
     Networks::load(&config.models, config.recognition.detect_size)?;
     let folder = config.gallery.file.parent().unwrap_or(Path::new("."));
     anyhow::ensure!(folder.is_dir(), "gallery.file: {} is no folder", folder.display());

@@ -5,6 +5,8 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use identity::renewal::Renewal;
+use identity::{NewKey, Revocations};
 use rumqttc::v5::mqttbytes::QoS;
 use rumqttc::v5::mqttbytes::v5::{Packet, Publish};
 use rumqttc::v5::{AsyncClient, Event, MqttOptions};
@@ -13,13 +15,15 @@ use rustls::ClientConfig;
 use tokio::time::{Instant, MissedTickBehavior, interval, sleep};
 use tracing::{debug, error, info, warn};
 use uplink::live::{Camera, Live, PERIOD_MS};
-use uplink::topics::{Leaf, topic};
+use uplink::sync::{Chunk, Set};
+use uplink::topics::{self, Leaf, topic};
 use uplink::wire;
 
 use crate::clock::{Moment, micros};
 use crate::config::Broker;
 use crate::frames::Newest;
 use crate::replica::{Gathering, Replica, Vault};
+use crate::tls::Identity;
 
 const HAVE: Duration = Duration::from_secs(10);
 const KEEP_ALIVE: Duration = Duration::from_secs(5);
@@ -44,11 +48,15 @@ pub struct Sync {
     pub vault: Arc<Vault>,
     /// The cameras, for the live state.
     pub cameras: Vec<(String, Arc<Newest>)>,
+    /// Its certificate, and whom it trusts.
+    pub identity: Identity,
+    /// Whose certificates are revoked.
+    pub revocations: Revocations,
 }
 
 impl Sync {
     /// Runs for ever.
-    pub async fn run(self, tls: Arc<ClientConfig>) {
+    pub async fn run(mut self, tls: Arc<ClientConfig>) {
         let mut options = MqttOptions::new(&self.name, &self.broker.host, self.broker.port);
         options.set_transport(Transport::tls_with_config(TlsConfiguration::Rustls(tls)));
         options.set_keep_alive(KEEP_ALIVE);
@@ -62,6 +70,8 @@ impl Sync {
         let mut connected = false;
         let mut pause = PAUSE;
         let mut next_have = Instant::now();
+        let began = Instant::now();
+        let mut renewal = Renewal::new(self.ends());
         loop {
             tokio::select! {
                 event = events.poll() => match event {
@@ -69,14 +79,18 @@ impl Sync {
                         info!(broker = %self.broker.host, "broker connected");
                         connected = true;
                         pause = PAUSE;
-                        let chunks = topic(&self.name, Leaf::SyncChunk);
-                        if client.try_subscribe(chunks, QoS::AtLeastOnce).is_err() {
-                            debug!("the subscription waits for the next connection");
+                        for leaf in [Leaf::SyncChunk, Leaf::CertificateAnswer] {
+                            if client.try_subscribe(topic(&self.name, leaf), QoS::AtLeastOnce).is_err() {
+                                debug!("the subscription waits for the next connection");
+                            }
                         }
                         next_have = Instant::now();
                     }
                     Ok(Event::Incoming(Packet::Publish(publish))) => {
-                        if self.chunk(&publish, &mut gathering).await {
+                        let said = String::from_utf8_lossy(&publish.topic).into_owned();
+                        if let Some((_, Leaf::CertificateAnswer)) = topics::parse(&said) {
+                            self.renewed(&mut renewal, began.elapsed(), &publish, &client);
+                        } else if self.chunk(&publish, &mut gathering).await {
                             next_have = Instant::now();
                         }
                     }
@@ -94,16 +108,62 @@ impl Sync {
                 },
                 _ = live.tick(), if connected => {
                     self.publish(&client, Leaf::State, QoS::AtMostOnce, wire::encode(&self.live()));
-                    if next_have <= Instant::now() {
-                        self.publish(&client, Leaf::SyncHave, QoS::AtLeastOnce, wire::encode(&self.replica.have()));
-                        next_have = Instant::now() + HAVE;
-                    }
                 }
             }
             if connected && next_have <= Instant::now() {
-                self.publish(&client, Leaf::SyncHave, QoS::AtLeastOnce, wire::encode(&self.replica.have()));
+                for have in [self.replica.have(), self.revocations.have()] {
+                    self.publish(&client, Leaf::SyncHave, QoS::AtLeastOnce, wire::encode(&have));
+                }
                 next_have = Instant::now() + HAVE;
+                self.renew(&mut renewal, began.elapsed(), &client);
             }
+        }
+    }
+
+    /// When its certificate ends.
+    fn ends(&self) -> i64 {
+        self.identity.shown.says().map_or(i64::MAX, |it| it.until)
+    }
+
+    /// Asks for a new certificate, when it is time to.
+    fn renew(&self, renewal: &mut Renewal, since: Duration, client: &AsyncClient) {
+        if !renewal.is_due(since, Moment::now().utc) {
+            return;
+        }
+        match NewKey::make() {
+            Ok(key) => {
+                info!("a new certificate is asked for");
+                let asked = renewal.ask(since, key);
+                self.publish(client, Leaf::CertificateRequest, QoS::AtLeastOnce, wire::encode(&asked));
+            }
+            Err(fault) => {
+                error!("no key can be made: {fault}");
+                renewal.failed(since);
+            }
+        }
+    }
+
+    /// The next connections show the new certificate, and the broker's is made at once. Whatever fails, the one before stays.
+    fn renewed(&self, renewal: &mut Renewal, since: Duration, publish: &Publish, client: &AsyncClient) {
+        let answer = match wire::decode(&publish.payload) {
+            Ok(answer) => answer,
+            Err(fault) => return warn!("an answer to a request for a certificate was refused: {fault}"),
+        };
+        match renewal.answered(since, answer, &self.identity.trusted, &self.name) {
+            Ok(None) => {}
+            Ok(Some(new)) => match self.identity.shown.replace(&new.certificate, &new.key) {
+                Ok(()) => {
+                    info!("the certificate was renewed");
+                    // Where it cannot be said, the connection that there is goes on until it ends by itself.
+                    let _ = client.try_disconnect();
+                }
+                Err(fault) => {
+                    error!("the certificate was not renewed: {fault}");
+                    *renewal = Renewal::new(self.ends());
+                    renewal.failed(since);
+                }
+            },
+            Err(fault) => error!("the certificate was not renewed: {fault}"),
         }
     }
 
@@ -114,14 +174,23 @@ impl Sync {
     }
 
     /// Takes one part of a change; whether the server should be told what is held now.
-    async fn chunk(&self, publish: &Publish, gathering: &mut Gathering) -> bool {
-        let chunk = match wire::decode(&publish.payload) {
+    async fn chunk(&mut self, publish: &Publish, gathering: &mut Gathering) -> bool {
+        let chunk: Chunk = match wire::decode(&publish.payload) {
             Ok(chunk) => chunk,
             Err(fault) => {
                 warn!("a part of the gallery was refused: {fault}");
                 return false;
             }
         };
+        if chunk.set == Set::Revoked {
+            return match self.revocations.take(chunk) {
+                Ok(number) => number.is_some(),
+                Err(fault) => {
+                    error!("a list of revoked certificates was not taken: {fault}");
+                    false
+                }
+            };
+        }
         match gathering.take(chunk, &self.replica) {
             Ok(false) => false,
             Ok(true) => {

@@ -1,19 +1,15 @@
 //! Mutual TLS, with the site's authority and nobody else's.
 
-use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use identity::{Pair, Shown, ShownFault, Trusted};
 use rustls::client::danger::HandshakeSignatureValid;
-use rustls::client::verify_server_name;
+use rustls::client::{Resumption, verify_server_name};
 use rustls::crypto::CryptoProvider;
-use rustls::pki_types::pem::PemObject as _;
-use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName, UnixTime};
+use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
 use rustls::server::danger::{ClientCertVerified, ClientCertVerifier};
-use rustls::server::{ParsedCertificate, WebPkiClientVerifier};
-use rustls::{
-    ClientConfig, DigitallySignedStruct, DistinguishedName, Error, RootCertStore, ServerConfig,
-    SignatureScheme,
-};
+use rustls::server::{NoServerSessionStorage, ParsedCertificate};
+use rustls::{ClientConfig, DigitallySignedStruct, DistinguishedName, Error, ServerConfig, SignatureScheme};
 use thiserror::Error as ThisError;
 
 use crate::config::Tls;
@@ -21,81 +17,75 @@ use crate::config::Tls;
 /// Why the certificates cannot be used.
 #[derive(Debug, ThisError)]
 pub enum TlsError {
-    /// A file is missing or not PEM.
-    #[error("{path} cannot be used as PEM")]
-    File {
-        /// The file.
-        path: PathBuf,
-        /// Why.
-        source: rustls::pki_types::pem::Error,
-    },
-    /// The files do not fit together.
+    /// A file is missing or not PEM, or two do not belong together.
+    #[error(transparent)]
+    Files(#[from] ShownFault),
+    /// They cannot be used.
     #[error("the certificate, its key and the authority do not fit together")]
     Set(#[source] Box<dyn std::error::Error + Send + Sync>),
 }
 
-/// What a connection is for: the broker also speaks TLS 1.2, our own links speak 1.3 alone.
 fn provider() -> Arc<CryptoProvider> {
     Arc::new(rustls::crypto::ring::default_provider())
 }
 
-/// For connecting to a controller or to the broker.
-///
-/// # Errors
-/// [`TlsError`], naming the file.
-pub fn client(files: &Tls) -> Result<Arc<ClientConfig>, TlsError> {
-    let (chain, key) = identity(files)?;
-    let config = ClientConfig::builder_with_provider(provider())
-        .with_protocol_versions(&[&rustls::version::TLS13])
-        .map_err(set)?
-        .with_root_certificates(roots(&files.authority)?)
-        .with_client_auth_cert(chain, key)
-        .map_err(set)?;
-    Ok(Arc::new(config))
+/// This process's certificate, which is exchanged while it runs, and whom it trusts.
+#[derive(Debug, Clone)]
+pub struct Identity {
+    /// What it shows.
+    pub shown: Arc<Shown>,
+    /// Whom it trusts.
+    pub trusted: Arc<Trusted>,
 }
 
-/// For a listener that only `caller` may connect to: the name must stand in the certificate that the site's authority
-/// issued.
-///
-/// # Errors
-/// [`TlsError`], naming the file.
-pub fn server_for(files: &Tls, caller: &'static str) -> Result<Arc<ServerConfig>, TlsError> {
-    let (chain, key) = identity(files)?;
-    let inner = WebPkiClientVerifier::builder_with_provider(Arc::new(roots(&files.authority)?), provider())
-        .build()
-        .map_err(set)?;
-    let caller = ServerName::try_from(caller).map_err(set)?;
-    let mut config = ServerConfig::builder_with_provider(provider())
-        .with_protocol_versions(&[&rustls::version::TLS13])
-        .map_err(set)?
-        .with_client_cert_verifier(Arc::new(OnlyOne { inner, caller }))
-        .with_single_cert(chain, key)
-        .map_err(set)?;
-    config.alpn_protocols = vec![b"http/1.1".to_vec()];
-    Ok(Arc::new(config))
-}
-
-fn identity(files: &Tls) -> Result<(Vec<CertificateDer<'static>>, PrivateKeyDer<'static>), TlsError> {
-    let chain = CertificateDer::pem_file_iter(&files.certificate)
-        .and_then(Iterator::collect)
-        .map_err(bad(&files.certificate))?;
-    let key = PrivateKeyDer::from_pem_file(&files.key).map_err(bad(&files.key))?;
-    Ok((chain, key))
-}
-
-fn roots(path: &Path) -> Result<RootCertStore, TlsError> {
-    let mut roots = RootCertStore::empty();
-    let certificates: Vec<CertificateDer<'static>> =
-        CertificateDer::pem_file_iter(path).and_then(Iterator::collect).map_err(bad(path))?;
-    for certificate in certificates {
-        roots.add(certificate).map_err(set)?;
+impl Identity {
+    /// Reads the files.
+    ///
+    /// # Errors
+    /// [`TlsError`], naming the file.
+    pub fn read(files: &Tls) -> Result<Self, TlsError> {
+        let trusted = Trusted::read(&files.authority)?;
+        let pair = Pair { certificate: files.certificate.clone(), key: files.key.clone() };
+        Ok(Self { shown: Shown::read(pair)?, trusted })
     }
-    Ok(roots)
-}
 
-fn bad(path: &Path) -> impl FnOnce(rustls::pki_types::pem::Error) -> TlsError {
-    let path = path.to_owned();
-    move |source| TlsError::File { path, source }
+    /// For connecting to a controller or to the broker: each connection shows the certificate that is there then.
+    ///
+    /// # Errors
+    /// When TLS 1.3 is not to be had.
+    pub fn client(&self) -> Result<Arc<ClientConfig>, TlsError> {
+        let mut config =
+            ClientConfig::builder_with_provider(provider())
+                .with_protocol_versions(&[&rustls::version::TLS13])
+                .map_err(set)?
+                .dangerous()
+                .with_custom_certificate_verifier(self.trusted.of_servers())
+                .with_client_cert_resolver(
+                    Arc::clone(&self.shown) as Arc<dyn rustls::client::ResolvesClientCert>
+                );
+        // A session that is resumed is that of the certificate before.
+        config.resumption = Resumption::disabled();
+        Ok(Arc::new(config))
+    }
+
+    /// For a listener that only `caller` may connect to: the name must stand in the certificate that the site's authority
+    /// issued.
+    ///
+    /// # Errors
+    /// When TLS 1.3 is not to be had.
+    pub fn server_for(&self, caller: &'static str) -> Result<Arc<ServerConfig>, TlsError> {
+        let caller = ServerName::try_from(caller).map_err(set)?;
+        let mut config = ServerConfig::builder_with_provider(provider())
+            .with_protocol_versions(&[&rustls::version::TLS13])
+            .map_err(set)?
+            .with_client_cert_verifier(Arc::new(OnlyOne { inner: self.trusted.of_clients(), caller }))
+            .with_cert_resolver(Arc::clone(&self.shown) as Arc<dyn rustls::server::ResolvesServerCert>);
+        config.alpn_protocols = vec![b"http/1.1".to_vec()];
+        // A session that is resumed shows no certificate.
+        config.send_tls13_tickets = 0;
+        config.session_storage = Arc::new(NoServerSessionStorage {});
+        Ok(Arc::new(config))
+    }
 }
 
 fn set(error: impl std::error::Error + Send + Sync + 'static) -> TlsError {

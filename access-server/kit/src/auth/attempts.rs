@@ -25,6 +25,8 @@ const FREE_ANYWHERE: u32 = 50;
 /// Wrong tokens from one address before its programs are told to wait. Nobody guesses 256 bits: it is for a program that does
 /// not notice.
 const FREE_TOKENS: u32 = 200;
+/// Wrong one-time codes from one address before its devices are told to wait.
+const FREE_CODES: u32 = 5;
 /// The longest wait of an account at one address: who shares it with a guesser is not kept out for a shift.
 const LONGEST_HERE: Duration = Duration::from_secs(30);
 /// The longest wait of an address, and of an account where it is not known.
@@ -83,6 +85,8 @@ struct Kept {
     addresses: Tally<String>,
     /// Where wrong tokens came from. Apart: a program that was not told of a revocation keeps nobody from signing in.
     tokens: Tally<String>,
+    /// Where wrong one-time codes of devices came from.
+    codes: Tally<String>,
 }
 
 #[derive(Debug, Default)]
@@ -107,7 +111,7 @@ impl Attempts {
     /// Whole seconds to wait before another; then nothing was counted.
     pub(super) fn take(&self, who: Try<'_>, now: Micros) -> Result<Taken, u64> {
         let mut kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let Kept { accounts, invented, addresses, tokens: _ } = &mut *kept;
+        let Kept { accounts, invented, addresses, .. } = &mut *kept;
         let names = if who.exists { accounts } else { invented };
         let pair = (who.account.to_owned(), who.address.to_owned());
         let (account, address) = (who.account.to_owned(), who.address.to_owned());
@@ -140,6 +144,25 @@ impl Attempts {
             kept.tokens.count(address, now);
         }
         Some(wait).filter(|wait| *wait > 0)
+    }
+
+    /// Counts a device's one-time code as a wrong one before it is looked at: how many there were.
+    ///
+    /// # Errors
+    /// Whole seconds to wait before another; then nothing was counted.
+    pub(super) fn take_code(&self, address: &str, now: Micros) -> Result<u32, u64> {
+        let mut kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let address = place(address);
+        match kept.codes.wait(&address, FREE_CODES, LONGEST_WAIT, now) {
+            0 => Ok(kept.codes.count(address, now)),
+            wait => Err(wait),
+        }
+    }
+
+    /// It was right.
+    pub(super) fn right_code(&self, address: &str) {
+        let mut kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        kept.codes.take_back(&place(address));
     }
 
     /// The password was right and the second factor is still to be shown: takes back this one try, whose wait was over,
@@ -288,6 +311,17 @@ mod tests {
         assert_eq!([told(0), told(1_000_000), told(1_000_000)], [Some(1), None, Some(2)]);
         assert_eq!(attempts.wrong_token("10.0.0.2", 0), None);
         assert_eq!(tried(&attempts, ada("10.0.0.1"), 0), LOOKED_AT);
+    }
+
+    #[test]
+    fn wrong_codes_of_devices_wait_ever_longer() {
+        let attempts = Attempts::default();
+        assert!((1..=5).all(|count| attempts.take_code("10.0.0.1", 0) == Ok(count)));
+        assert_eq!(attempts.take_code("10.0.0.1", 0), Err(1));
+        assert_eq!(attempts.take_code("10.0.0.2", 0), Ok(1), "another address");
+        attempts.right_code("10.0.0.1");
+        assert_eq!(attempts.take_code("10.0.0.1", 0), Ok(5), "the right one is taken back, no other");
+        assert_eq!((0..1000).filter(|_| attempts.take_code("10.0.0.1", 0).is_ok()).count(), 0);
     }
 
     /// The right password between wrong codes clears none of them.

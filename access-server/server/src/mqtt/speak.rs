@@ -76,7 +76,7 @@ async fn acknowledge(hub: &Hub, client: &AsyncClient, token: &Token) {
 /// Nothing is retained. Only replicas are worth the broker's effort of a delivery that outlives a connection.
 async fn send(client: &AsyncClient, Outgoing { topic, payload }: Outgoing) {
     let qos = match topics::parse(&topic) {
-        Some((_, Leaf::SyncChunk)) => QoS::AtLeastOnce,
+        Some((_, Leaf::SyncChunk | Leaf::CertificateAnswer)) => QoS::AtLeastOnce,
         Some(_) | None => QoS::AtMostOnce,
     };
     if let Err(error) = client.publish(topic, qos, false, payload).await {

@@ -93,7 +93,16 @@ fn sort(
             let _ = hub.haves.try_send((device.to_owned(), wire::decode(&publish.payload)?));
         }
         Leaf::Ask => hub.ask(device, wire::decode(&publish.payload)?),
-        Leaf::Ack(_) | Leaf::Command | Leaf::Answer | Leaf::SyncChunk => return Err(Refused::Topic),
+        Leaf::CertificateRequest => {
+            let asked = wire::decode(&publish.payload)?;
+            if let Some(requests) = &hub.requests {
+                // Full: the device asks again.
+                let _ = requests.try_send((device.to_owned(), asked));
+            }
+        }
+        Leaf::Ack(_) | Leaf::Command | Leaf::Answer | Leaf::SyncChunk | Leaf::CertificateAnswer => {
+            return Err(Refused::Topic);
+        }
     }
     Ok(None)
 }

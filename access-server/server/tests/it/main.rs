@@ -9,6 +9,7 @@ mod configuration;
 mod connections;
 mod described;
 mod device;
+mod enrolled;
 mod events;
 mod importing;
 mod metrics;

@@ -22,6 +22,7 @@ async fn prometheus_takes_the_metrics_and_they_count_what_devices_say() {
         line: None,
         list: None,
         update: None,
+        install: None,
     };
     let live = Live {
         at: kit.now() - 90_000,

@@ -1,6 +1,7 @@
 //! A server that was restored from a backup, and the outbox and sender that controllers really have.
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
 
 use gateway::config;
@@ -47,10 +48,15 @@ impl Controller {
             certificate: site.pki(&format!("{NAME}.pem")),
             key: site.pki(&format!("{NAME}.key")),
         };
+        let identity = Identity::read(&tls, NAME).unwrap();
+        let revoked = path.with_extension("revoked");
+        let revocations = identity::Revocations::anew(Arc::clone(&identity.trusted), revoked);
         let parts = Parts {
             device: NAME.to_owned(),
             broker: config::Broker { host: "localhost".to_owned(), port: site.broker_port },
-            tls: Identity::read(&tls, NAME).unwrap().client().unwrap(),
+            tls: identity.client(),
+            identity,
+            revocations,
             levels: levels.clone(),
             reader: Reader::open(&path).await.unwrap(),
             jobs: jobs.clone(),

@@ -94,7 +94,7 @@ impl Caller {
 /// The server as it stands on its port, on an empty site.
 pub(crate) async fn app(kit: &Kit) -> (Router, Vec<Route>) {
     let (ingest, _) = ingest::queue(1);
-    let routes = serve::routes(kit, ingest, None, TimeZone::UTC, Places::new(Bounds::of(1024)));
+    let routes = serve::routes(kit, ingest, None, None, TimeZone::UTC, Places::new(Bounds::of(1024)));
     let table = routes.table().to_vec();
     let peer: SocketAddr = ([127, 0, 0, 1], 1).into();
     (serve::app(routes).layer(MockConnectInfo(peer)), table)
@@ -152,6 +152,7 @@ pub(crate) async fn whole() -> kit::testing::Site {
         records::MIGRATIONS,
         webhooks::MIGRATIONS,
         roster::MIGRATIONS,
+        devices::MIGRATIONS,
     ];
     sites(&slices.concat()).await.remove(0)
 }

@@ -25,7 +25,7 @@ use super::site::{PROGRAM, Site, command, provider};
 const EVENTS: u64 = 2_300;
 
 /// Slices that were not there from the first, and how many steps the longest slice had when they came.
-const CAME_LATER: &[(&str, u32)] = &[("records", 5), ("roster", 6), ("webhooks", 6)];
+const CAME_LATER: &[(&str, u32)] = &[("devices", 7), ("records", 5), ("roster", 6), ("webhooks", 6)];
 
 /// The schemas that were: each slice as it was when it had so many steps. The first is the first release's.
 fn earlier() -> Vec<Vec<Migration>> {

@@ -1,8 +1,11 @@
 //! Controllers, their buses and boards, vision processes: what links them, how well, what they hold and how old all of it
 //! is. What was said too long ago is not drawn as if it were so now.
 
+mod certificates;
+mod enrol;
 mod firmware;
 mod view;
+mod window;
 
 use std::collections::BTreeMap;
 
@@ -19,9 +22,10 @@ use serde::Deserialize;
 use uplink::sync::firmware::FILE_MAX;
 pub(crate) use view::render;
 
-use super::VIEWER;
 use super::site::tree::said;
+use super::{MANAGER, VIEWER};
 use crate::Console;
+use crate::form::Fields;
 use crate::page::{Page, html};
 use crate::sight::Sight;
 use crate::view::{Scene, View};
@@ -33,6 +37,13 @@ pub(super) fn routes() -> Routes<Console> {
     Routes::default()
         .get("/devices", VIEWER, all)
         .get("/devices/{device}", VIEWER, one)
+        .get("/devices/enrol", ADMINISTRATOR, enrol::show)
+        .post("/devices/enrol", ADMINISTRATOR, enrol::invite)
+        .post("/devices/enrol/{code}/withdraw", ADMINISTRATOR, enrol::withdraw)
+        .get("/devices/certificates", ADMINISTRATOR, certificates::show)
+        .post("/devices/certificates/{serial}/revoke", ADMINISTRATOR, certificates::revoke)
+        .post("/devices/{device}/install", MANAGER, window::open)
+        .post("/devices/{device}/install/close", MANAGER, window::close)
         .get("/devices/firmware", ADMINISTRATOR, firmware::show)
         .post("/devices/firmware", ADMINISTRATOR, firmware::plan)
         .put("/devices/firmware/image", ADMINISTRATOR, firmware::put_image)
@@ -41,6 +52,12 @@ pub(super) fn routes() -> Routes<Console> {
         .post("/devices/firmware/keys/{key}/remove", ADMINISTRATOR, firmware::remove_key)
         .post("/devices/firmware/plans/{plan}/stop", ADMINISTRATOR, firmware::stop)
         .around(|routes| routes.layer(DefaultBodyLimit::max(FILE_MAX as usize + 1024)))
+}
+
+/// What is wrong with a form, and in which field.
+struct Fault {
+    field: &'static str,
+    words: String,
 }
 
 #[derive(Template)]
@@ -53,6 +70,8 @@ struct Devices {
     edit: Option<String>,
     may_change: bool,
     said: Option<String>,
+    /// The form that lets new boards be given their keys; of one controller alone.
+    window: Option<window::Form>,
     /// The newest policy there is.
     version: u64,
     after: u64,
@@ -82,7 +101,7 @@ async fn all(
     let page = console.page(&headers, Some(operator)).at("devices");
     let title = page.say("devices-page").into_owned();
     let said = said(&page, &asked.said);
-    let devices = shown(&console, page, View::Devices, title, None, said).await?;
+    let devices = shown(&console, page, View::Devices, title, None, said, None).await?;
     Ok(html(StatusCode::OK, &devices))
 }
 
@@ -91,11 +110,23 @@ async fn one(
     operator: Operator,
     headers: HeaderMap,
     Path(device): Path<String>,
+    Query(asked): Query<Asked>,
 ) -> Result<Response, Problem> {
-    let ranks = operator.ranks.clone();
     let page = console.page(&headers, Some(operator)).at("devices");
+    let said = said(&page, &asked.said);
+    one_with(&console, page, device, said, None).await
+}
+
+/// The page of one device, with what was typed in its form and is wrong.
+async fn one_with(
+    console: &Console,
+    page: Page,
+    device: String,
+    said: Option<String>,
+    typed: Option<(Fields, Fault)>,
+) -> Result<Response, Problem> {
+    let sight = Sight::load(&console.kit, page.ranks()?).await?;
     let mut directory = crate::directory::load(&console.kit, page.language, &[]).await?;
-    let sight = Sight::load(&console.kit, &ranks).await?;
     directory.narrow(&sight);
     let is_heard = sight.sees_device(&device) && console.kit.live().all().contains_key(&device);
     if !directory.controllers.contains_key(&device) && !is_heard {
@@ -109,8 +140,10 @@ async fn one(
         Some(Holder::Controller(_) | Holder::Vision(_) | Holder::Server | Holder::Web | Holder::Broker)
         | None => None,
     };
-    let devices = shown(&console, page, View::Device(device), title, edit, None).await?;
-    Ok(html(StatusCode::OK, &devices))
+    let status = if typed.is_some() { StatusCode::UNPROCESSABLE_ENTITY } else { StatusCode::OK };
+    let window = window::Form::of(&page, &directory, &device, console.kit.live().all().get(&device), typed);
+    let devices = shown(console, page, View::Device(device), title, edit, said, window).await?;
+    Ok(html(status, &devices))
 }
 
 async fn shown(
@@ -120,12 +153,11 @@ async fn shown(
     title: String,
     edit: Option<String>,
     said: Option<String>,
+    window: Option<window::Form>,
 ) -> Result<Devices, Problem> {
-    let ranks = page.operator.as_ref().map(|operator| operator.ranks.clone());
-    let ranks = ranks.ok_or_else(Problem::signed_out)?;
     let may_change = page.is_at_site(Role::Manager);
     let after = kit::journal::newest(console.kit.read()).await?;
-    let scene = Scene::load(&console.kit, page.language, &view, &[], &ranks).await?;
+    let scene = Scene::load(&console.kit, page.language, &view, &[], page.ranks()?).await?;
     let now = console.kit.now();
     Ok(Devices {
         title,
@@ -133,6 +165,7 @@ async fn shown(
         edit: edit.filter(|_| may_change),
         may_change,
         said,
+        window: window.filter(|_| may_change),
         version: published_version(&console.kit).await?.0,
         after,
         now,

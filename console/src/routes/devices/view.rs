@@ -66,6 +66,8 @@ struct Board {
     /// Until when it opens by its list while it is alone.
     list: String,
     heard_at: Option<LastHeard>,
+    /// Who opened its install window, and when it closes.
+    window: Option<(String, i64)>,
 }
 
 struct Camera {
@@ -119,6 +121,11 @@ fn device(page: &Page, scene: &Scene, name: &str, heard: Option<&Heard>, now: i6
             .unwrap_or_default(),
         list: list(page, board, now),
         heard_at: part.heard_at.clone(),
+        window: board.install.filter(|window| !stale && window.until > now).map(|window| {
+            let by = window.by.cast_signed();
+            let by = scene.directory.operators.get(&by).cloned().unwrap_or_default();
+            (page.say_with("install-by", "operator", by).into_owned(), window.until)
+        }),
     });
     let cameras = live.map_or(&[][..], |live| &live.cameras).iter().map(|it| camera(page, it, stale));
     Device {
@@ -265,6 +272,7 @@ mod tests {
             line: Some(wire::Line { commands, timeouts, damaged, reply_us: 0 }),
             list: None,
             update: None,
+            install: None,
         }
     }
 

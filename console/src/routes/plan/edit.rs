@@ -145,9 +145,7 @@ async fn editor(
     floor: AreaId,
     typed: Option<&Fields>,
 ) -> Result<Editor, Problem> {
-    let ranks = page.operator.as_ref().map(|operator| operator.ranks.clone());
-    let ranks = ranks.ok_or_else(Problem::signed_out)?;
-    let scene = Scene::load(&console.kit, page.language, &View::Plan(floor), &[], &ranks).await?;
+    let scene = Scene::load(&console.kit, page.language, &View::Plan(floor), &[], page.ranks()?).await?;
     let is_floor = scene.survey.area(floor).is_some_and(|area| area.kind == AreaKind::Floor);
     if !is_floor {
         return Err(DoorsError::Unknown("floor").into());

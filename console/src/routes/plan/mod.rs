@@ -76,12 +76,11 @@ async fn show(
     Path(floor): Path<u64>,
     Query(asked): Query<Asked>,
 ) -> Result<Response, Problem> {
-    let ranks = operator.ranks.clone();
     let page = console.page(&headers, Some(operator)).at("site");
     let floor = AreaId(floor);
     let view = View::Plan(floor);
     let after = kit::journal::newest(console.kit.read()).await?;
-    let scene = Scene::load(&console.kit, page.language, &view, &[], &ranks).await?;
+    let scene = Scene::load(&console.kit, page.language, &view, &[], page.ranks()?).await?;
     if !scene.plans.contains_key(&floor) {
         return Err(Problem::not_found("this floor has no plan"));
     }

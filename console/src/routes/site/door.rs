@@ -66,11 +66,10 @@ pub(super) async fn show(
     Path(id): Path<u64>,
     Query(asked): Query<Asked>,
 ) -> Result<Response, Problem> {
-    let ranks = operator.ranks.clone();
     let page = console.page(&headers, Some(operator)).at("site");
     let (kit, id) = (&console.kit, DoorId(id));
     let view = View::Door(id);
-    let mut scene = Scene::load(kit, page.language, &view, &[], &ranks).await?;
+    let mut scene = Scene::load(kit, page.language, &view, &[], page.ranks()?).await?;
     let question = Question { doors: Some(vec![id.0]), ..Question::default() };
     let nothing = || Problem::not_found("there is no such door");
     let last = match scene.survey.door(id) {

@@ -62,12 +62,12 @@ pub(super) async fn show(
     headers: HeaderMap,
     Query(asked): Query<Asked>,
 ) -> Result<Response, Problem> {
-    let (ranks, may_change) = (operator.ranks.clone(), operator.is_at_site(Role::Manager));
+    let may_change = operator.is_at_site(Role::Manager);
     let page = console.page(&headers, Some(operator)).at("site");
     let question: String = asked.find.trim().chars().take(QUESTION).collect();
     let view = View::Site(question.clone());
     let after = kit::journal::newest(console.kit.read()).await?;
-    let scene = Scene::load(&console.kit, page.language, &view, &[], &ranks).await?;
+    let scene = Scene::load(&console.kit, page.language, &view, &[], page.ranks()?).await?;
     let now = console.kit.now();
     let state = view.render(&page, &scene, &scene.devices(&console.kit), &BTreeMap::new(), now);
     let named = |thing| name_of(&page, &scene.survey, thing);

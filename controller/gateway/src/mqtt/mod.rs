@@ -9,6 +9,8 @@ mod sender;
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
+use identity::renewal::Renewal;
+use identity::{NewKey, Revocations};
 use rumqttc::v5::mqttbytes::QoS;
 use rumqttc::v5::mqttbytes::v5::Packet;
 use rumqttc::v5::{AsyncClient, Event, EventLoop, MqttOptions};
@@ -18,14 +20,16 @@ use tokio::sync::{mpsc, watch};
 use tokio::time::{Instant as TokioInstant, sleep_until};
 use uplink::ask::{Answer, Ask};
 use uplink::command::{Command, Outcome};
+use uplink::enrol::Renewed;
 use uplink::event::{self, Batch};
 use uplink::live::Live;
-use uplink::sync::{Chunk, Have};
+use uplink::sync::{Chunk, Have, Set};
 use uplink::topics::{Leaf, device_filters, parse, topic};
 use uplink::wire;
 
 use crate::config::Broker;
 use crate::outbox::{Job, Levels, Reader, index};
+use crate::tls::Identity;
 
 use sender::{Heard, Sender};
 
@@ -80,8 +84,12 @@ pub struct Parts {
     pub device: String,
     /// Where the broker is.
     pub broker: Broker,
-    /// Our certificate.
+    /// For connections with our certificate.
     pub tls: Arc<ClientConfig>,
+    /// Our certificate, and whom we trust.
+    pub identity: Identity,
+    /// Whose certificates are revoked.
+    pub revocations: Revocations,
     /// How far the outbox is.
     pub levels: watch::Receiver<Levels>,
     /// Reads the outbox.
@@ -157,13 +165,16 @@ struct Link {
     connected: bool,
     began: Instant,
     have_due: Option<Instant>,
+    renewal: Renewal,
     /// No room was found; not before this again.
     blocked_until: Option<Instant>,
 }
 
 impl Link {
     fn new(parts: Parts, client: AsyncClient) -> Link {
+        let until = parts.identity.shown.says().map_or(i64::MAX, |it| it.until);
         Link {
+            renewal: Renewal::new(until),
             parts,
             client,
             sender: Sender::default(),
@@ -261,9 +272,24 @@ impl Link {
             },
             Leaf::Command => wire::decode(payload).map(FromCentre::Command),
             Leaf::Answer => wire::decode(payload).map(FromCentre::Answer),
-            Leaf::SyncChunk => wire::decode(payload).map(|chunk| FromCentre::Chunk(Box::new(chunk))),
+            Leaf::SyncChunk => match wire::decode::<Chunk>(payload) {
+                Ok(chunk) if chunk.set == Set::Revoked => {
+                    self.revoked(chunk);
+                    Ok(FromCentre::Heard)
+                }
+                chunk => chunk.map(|chunk| FromCentre::Chunk(Box::new(chunk))),
+            },
+            Leaf::CertificateAnswer => wire::decode(payload).map(|answer| {
+                self.renewed(answer);
+                FromCentre::Heard
+            }),
             // What devices write comes from no server.
-            Leaf::Event(_) | Leaf::State | Leaf::Result | Leaf::Ask | Leaf::SyncHave => return true,
+            Leaf::Event(_)
+            | Leaf::State
+            | Leaf::Result
+            | Leaf::Ask
+            | Leaf::SyncHave
+            | Leaf::CertificateRequest => return true,
         };
         match read {
             Ok(news) => self.parts.incoming.send(news).await.is_ok(),
@@ -308,11 +334,71 @@ impl Link {
     fn say_have(&mut self) {
         if self.connected {
             let haves = self.parts.have.each_mut().map(|it| it.borrow_and_update().clone());
-            for have in haves {
+            for have in haves.into_iter().chain([self.parts.revocations.have()]) {
                 self.publish(Leaf::SyncHave, QoS::AtLeastOnce, wire::encode(&have));
             }
             self.have_due = Some(Instant::now() + HAVE);
+            self.renew();
         }
+    }
+
+    fn revoked(&mut self, chunk: Chunk) {
+        match self.parts.revocations.take(chunk) {
+            Ok(Some(number)) => {
+                tracing::info!(number, "a new list of revoked certificates is in force");
+                self.say_have();
+            }
+            Ok(None) => {}
+            Err(error) => tracing::error!(error = &error as &dyn std::error::Error, "a list was not taken"),
+        }
+    }
+
+    /// Asks for a new certificate, when it is time to.
+    fn renew(&mut self) {
+        let since = self.began.elapsed();
+        if !self.renewal.is_due(since, utc_now()) {
+            return;
+        }
+        match NewKey::make() {
+            Ok(key) => {
+                let asked = self.renewal.ask(since, key);
+                if self.publish(Leaf::CertificateRequest, QoS::AtLeastOnce, wire::encode(&asked)) {
+                    tracing::info!("a new certificate is asked for");
+                } else {
+                    self.renewal.failed(since);
+                }
+            }
+            Err(error) => {
+                tracing::error!(%error, "no key can be made");
+                self.renewal.failed(since);
+            }
+        }
+    }
+
+    /// The next connection shows the new one, and is made at once. Whatever fails, the one before stays.
+    fn renewed(&mut self, answer: Renewed) {
+        let since = self.began.elapsed();
+        let identity = &self.parts.identity;
+        let taken = self.renewal.answered(since, answer, &identity.trusted, &self.parts.device);
+        let error: Box<dyn std::error::Error> = match taken {
+            Ok(None) => return,
+            Ok(Some(new)) => match identity.shown.replace(&new.certificate, &new.key) {
+                Ok(()) => {
+                    tracing::info!("the certificate was renewed");
+                    // Where it cannot be said, the connection that there is goes on until it ends by itself.
+                    let _ = self.client.try_disconnect();
+                    return;
+                }
+                Err(error) => {
+                    let until = identity.shown.says().map_or(i64::MAX, |it| it.until);
+                    self.renewal = Renewal::new(until);
+                    self.renewal.failed(since);
+                    error.into()
+                }
+            },
+            Err(error) => error.into(),
+        };
+        tracing::error!(error = &*error, "the certificate was not renewed; trying again later");
     }
 
     fn publish(&mut self, leaf: Leaf, qos: QoS, payload: Vec<u8>) -> bool {

@@ -20,6 +20,7 @@ use super::owed::{Matter, Owed};
 use super::plain::Plain;
 use super::point::Trouble;
 use super::updates::UpdateNow;
+use super::windows::Window;
 use super::{BoardId, Now, RELEASE_LIFE, Released, Say, Site};
 use crate::bus::Counted;
 use crate::config::{Device, Kind};
@@ -63,6 +64,7 @@ pub(super) struct Board {
     pub(super) list: ListNow,
     pub(super) update: UpdateNow,
     pub(super) owed: Owed,
+    pub(super) window: Option<Window>,
     /// An operator's hold stands here, and the board has not said yet that it has it.
     pub(super) hold_in_doubt: bool,
 }
@@ -108,6 +110,7 @@ impl Board {
             moves_until: None,
             list: ListNow::default(),
             update: UpdateNow::default(),
+            window: None,
             owed: Owed::default(),
             hold_in_doubt: false,
         }
@@ -139,7 +142,8 @@ impl Board {
 
     pub(super) fn deadline(&self) -> Option<u64> {
         let plain = self.plain.as_ref().and_then(Plain::deadline);
-        [plain, self.list.deadline(), self.update.deadline(), self.owed.deadline(), self.moves_until]
+        let window = self.window.map(|window| window.closes);
+        [plain, self.list.deadline(), self.update.deadline(), self.owed.deadline(), self.moves_until, window]
             .into_iter()
             .flatten()
             .min()
@@ -180,9 +184,9 @@ impl Site {
             EventKind::ForeignPanel => {
                 tracing::error!(board = %self.plan.board(board).name, "another panel speaks on this bus");
             }
-            EventKind::KeyInstalled
-            | EventKind::InstallWindowClosed
-            | EventKind::Readers(_)
+            EventKind::KeyInstalled => self.installed(now, board),
+            EventKind::InstallWindowClosed => self.window_closed(now, board),
+            EventKind::Readers(_)
             | EventKind::LineSettings(_)
             | EventKind::Mfg { .. }
             | EventKind::Other { .. }

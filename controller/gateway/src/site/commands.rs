@@ -88,8 +88,12 @@ impl Site {
         let seen = Given { expires_at: command.expires_at, settled: None };
         self.commands.seen.insert(command.id.clone(), seen);
         self.keep_command(&command.id);
-        let door = door_of(&command.action);
-        let Some(board) = self.plan.driver(door) else {
+        // Nothing of it is on the disk before it is done: a start forgets it, and opens no window.
+        if let Some(settled) = self.window_commanded(now, &command) {
+            return self.settle_command(now, command.id, settled);
+        }
+        let Some((door, board)) = door_of(&command.action).and_then(|it| Some((it, self.plan.driver(it)?)))
+        else {
             return self.settle_command(now, command.id, Settled::UnknownDoor);
         };
         if !self.rank_allows(now, &command, door) {
@@ -114,8 +118,9 @@ impl Site {
     /// A command is on the disk, or cannot be written: it is carried out by that order, unless it was told to have failed or
     /// its time is over.
     pub(super) fn obey(&mut self, now: Now, order: u64, command: &Command) {
+        let Some(door) = door_of(&command.action) else { return };
         let Some(waiting) = self.commands.waiting.get_mut(&order) else { return };
-        let (board, door) = (waiting.board, door_of(&command.action));
+        let board = waiting.board;
         waiting.deadline = now.mono + BOARD_ANSWERS;
         if command.expires_at <= now.utc.0 {
             return self.order_settled(now, order, Settled::Expired);
@@ -190,6 +195,9 @@ impl Site {
                 self.set_override(door, None);
                 if self.freed(door) { (Order::Hold, u32::MAX) } else { (Order::Normal, 0) }
             }
+            Action::OpenInstall { .. } | Action::CloseInstall { .. } => {
+                unreachable!("no order is given for a window: it was settled when it came")
+            }
         }
     }
 
@@ -207,7 +215,9 @@ impl Site {
     /// What stands here after an order for a door on which `before` was in force.
     fn ordered(&self, action: &Action, door: DoorId, before: Option<Override>) -> Ordered {
         match action {
-            Action::Release { .. } => Ordered::Nothing,
+            Action::Release { .. } | Action::OpenInstall { .. } | Action::CloseInstall { .. } => {
+                Ordered::Nothing
+            }
             Action::HoldOpen { .. } => match self.override_set(door) {
                 Some(hold) => {
                     let replaced = before.filter(|it| it.mode != OverrideMode::HeldOpen);
@@ -385,12 +395,13 @@ impl Site {
     }
 }
 
-fn door_of(action: &Action) -> DoorId {
+fn door_of(action: &Action) -> Option<DoorId> {
     match action {
         Action::Release { door, .. }
         | Action::HoldOpen { door, .. }
         | Action::Lock { door, .. }
-        | Action::Normal { door } => DoorId(*door),
+        | Action::Normal { door } => Some(DoorId(*door)),
+        Action::OpenInstall { .. } | Action::CloseInstall { .. } => None,
     }
 }
 

@@ -39,6 +39,7 @@ impl Site {
             line: board.line,
             list: board.list.told(),
             update: board.update.live(),
+            install: board.window.map(|window| live::Install { by: window.by, until: window.until.0 }),
         });
         // How old the newest picture is, only the vision process knows: a controller hears of those with somebody in them.
         let cameras = self.cameras.iter().map(|(name, up)| live::Camera {

@@ -25,6 +25,7 @@ mod standing;
 mod tests;
 mod trace;
 mod updates;
+mod windows;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -197,6 +198,10 @@ pub enum Say {
         /// Where to begin: the board has what comes before.
         from: u32,
     },
+    /// Give it its key, with the one that everybody knows, for as long as this is good to be said. Nothing answers.
+    Install,
+    /// No more.
+    EndInstall,
 }
 
 /// The machine.
@@ -349,6 +354,7 @@ impl Site {
         self.owed_due(now);
         self.lists_due(now);
         self.updates_due(now);
+        self.windows_due(now);
         self.record_due(now);
     }
 
@@ -401,6 +407,8 @@ impl Site {
         if !up {
             let lost: Vec<BoardId> = self.plan.ids().filter(|id| self.plan.boards[id.0].bus == bus).collect();
             for board in lost {
+                // What spoke to it with the key that everybody knows is gone with the port.
+                self.window_closed(now, board);
                 self.board_lost(now, board);
             }
         }

@@ -16,6 +16,7 @@ mod renewal;
 mod reports;
 mod standing;
 mod updates;
+mod windows;
 
 use std::time::Duration;
 

@@ -421,6 +421,7 @@ fn certificates(folder: &Path) {
     params.distinguished_name = named("site");
     let ca = params.self_signed(&key).expect("signed");
     fs::write(folder.join("ca.pem"), ca.pem()).expect("written");
+    private(&folder.join("ca.key"), &key.serialize_pem());
     let issuer = Issuer::new(params, key);
     for name in ["controller-1", "server", "vision-1", "vision-9", "broker"] {
         let key = KeyPair::generate().expect("a key");

@@ -1,13 +1,23 @@
 //! With a broker and a server: events, commands, policies; and what must hold when either goes.
 
+use std::fs;
+use std::path::Path;
+
+use rcgen::{
+    BasicConstraints, CertificateParams, CertificateRevocationListParams, IsCa, Issuer, KeyPair,
+    RevokedCertParams, SerialNumber,
+};
+use rustls::pki_types::CertificateDer;
+use rustls::pki_types::pem::PemObject as _;
 use uplink::command::{Action, Settled};
 use uplink::event::{self, BoardChange, Body, ControllerChange, DoorChange, FireChange, Outcome, Side};
 use uplink::live::{Lock, Position};
-use uplink::sync::Change;
+use uplink::sync::{Change, Chunk, Have, REVOKED, RevokedRow, Set, chunks};
 
 use crate::broker::Broker;
 use crate::building::{
-    ADA, BEN, Building, Controller, GATE, LOBBY, policy_parts, runtime, snapshot, strict, until, utc_now,
+    ADA, BEN, Building, Controller, GATE, LOBBY, digest, policy_parts, runtime, snapshot, strict, until,
+    utc_now,
 };
 use crate::server::{Manners, Server};
 use crate::vision::{STRANGER, Vision, known};
@@ -292,4 +302,79 @@ fn a_silent_or_lying_server_empties_nothing() {
     server.behave(Manners::Honest);
     drained(server);
     server.has_no_gaps();
+}
+
+/// A list of the authority in `folder`, of this number, with the certificate of that name or nobody's on it.
+fn list(folder: &Path, number: u64, revoked: Option<&str>) -> String {
+    let key = KeyPair::from_pem(&fs::read_to_string(folder.join("ca.key")).expect("read")).expect("a key");
+    let mut params = CertificateParams::default();
+    params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+    let revoked = revoked.map(|name| {
+        let der = CertificateDer::from_pem_file(folder.join(format!("{name}.pem"))).expect("a certificate");
+        let says = identity::Certificate::read(&der).expect("a certificate");
+        RevokedCertParams {
+            serial_number: SerialNumber::from_slice(&says.serial),
+            revocation_time: rcgen::date_time_ymd(2026, 1, 1),
+            reason_code: None,
+            invalidity_date: None,
+        }
+    });
+    let list = CertificateRevocationListParams {
+        this_update: rcgen::date_time_ymd(1970, 1, 1),
+        next_update: rcgen::date_time_ymd(9999, 1, 1),
+        crl_number: SerialNumber::from(number),
+        issuing_distribution_point: None,
+        revoked_certs: revoked.into_iter().collect(),
+        key_identifier_method: rcgen::KeyIdMethod::Sha256,
+    };
+    list.signed_by(&Issuer::new(params, key)).expect("signed").pem().expect("PEM")
+}
+
+/// As the server sends it.
+fn chunks_of(number: u64, pem: &str) -> Vec<Chunk> {
+    let rows: Vec<Change> = RevokedRow::pieces(pem).map(|(id, row)| Change::put(REVOKED, id, &row)).collect();
+    chunks(Set::Revoked, None, number, digest(&rows), rows)
+}
+
+#[test]
+fn a_vision_process_that_is_revoked_is_put_off_and_stays_out() {
+    let case = case();
+    case.building.knows(1, &policy_parts(1));
+    let controller = case.running();
+    let folder = case.building.folder.path();
+    let holds = |number| {
+        until("the list is in force", || {
+            let is = |have: &Have| have.set == Set::Revoked && have.version == Some(number);
+            case.server.look(|known| known.haves.iter().find(|have| is(have)).cloned())
+        });
+    };
+    runtime().block_on(async {
+        let mut vision = Vision::connect(folder, "vision-1", controller.link).await.expect("welcome");
+        assert!(vision.sees("lobby", known(ADA), true).await);
+        // Somebody else's list, whatever its number.
+        let elsewhere = tempfile::tempdir().expect("a folder");
+        let foreign = KeyPair::generate().expect("a key").serialize_pem();
+        fs::write(elsewhere.path().join("ca.key"), foreign).expect("written");
+        fs::copy(folder.join("vision-1.pem"), elsewhere.path().join("vision-1.pem")).expect("copied");
+        case.server.offer(&chunks_of(90, &list(elsewhere.path(), 90, Some("vision-1"))));
+        case.server.offer(&chunks_of(10, &list(folder, 10, None)));
+        holds(10);
+        assert!(vision.sees("lobby", known(ADA), true).await, "nobody is revoked yet");
+
+        case.server.offer(&chunks_of(11, &list(folder, 11, Some("vision-1"))));
+        holds(11);
+        assert!(vision.is_put_off().await, "it is put off");
+        assert!(Vision::connect(folder, "vision-1", controller.link).await.is_err(), "and stays out");
+        // An older list takes nothing back.
+        case.server.offer(&chunks_of(10, &list(folder, 10, None)));
+        case.server.offer(&chunks_of(9, &list(folder, 9, None)));
+        assert!(Vision::connect(folder, "vision-1", controller.link).await.is_err());
+    });
+    // Nor does a start without the server.
+    controller.kill();
+    drop(case.broker);
+    let controller = case.building.running();
+    runtime().block_on(async {
+        assert!(Vision::connect(folder, "vision-1", controller.link).await.is_err(), "it is remembered");
+    });
 }

@@ -5,9 +5,11 @@ use std::time::Duration;
 use gateway::config;
 use gateway::install::{InstallError, install};
 use serde_json::Value;
+use uplink::command::{Action, Settled};
+use uplink::event::{BoardChange, Body};
 
 use crate::broker::Broker;
-use crate::building::{Building, policy_parts, runtime, until};
+use crate::building::{Building, policy_parts, runtime, until, utc_now};
 use crate::server::Server;
 
 #[test]
@@ -29,6 +31,49 @@ fn a_new_board_is_given_its_key_and_works_with_it_alone() {
     door.world("card 26 12:3456");
     door.wait_on("lock", 1);
     assert!(!lane.linked(), "whoever was not given a key is not spoken to");
+}
+
+/// While the controller runs: an operator opens the window from afar, and the new board is given its key in it.
+#[test]
+fn a_new_board_is_given_its_key_in_a_window_that_is_commanded() {
+    let mut building = Building::with_new_boards();
+    building.knows(1, &policy_parts(1));
+    let broker = Broker::start(building.folder.path());
+    building.broker_port = broker.port;
+    let server = Server::start(building.folder.path(), broker.port);
+    let _controller = building.controller();
+    let live = |server: &Server| server.look(|known| known.live.clone());
+    let board = until("the controller says which boards it has", || live(&server)?.boards.first().cloned());
+    assert!(!board.online, "nobody speaks to it yet");
+    let window = utc_now() + 60_000_000;
+    let open = Action::OpenInstall { bus: board.bus.clone(), address: Some(board.address), until: window };
+    server.command("guard", 5_000, 2, open.clone());
+    assert_eq!(server.wait_result("guard").settled, Settled::Outranked);
+    server.command("open", 5_000, 4, open);
+    assert_eq!(server.wait_result("open").settled, Settled::Done);
+    let is = |body: &Body, wanted| matches!(body, Body::Board(it) if it.change == wanted && it.address == board.address);
+    server.wait_event("the window", |body| is(body, BoardChange::InstallOpened));
+    server.wait_event("the key", |body| is(body, BoardChange::Installed));
+    until("it answers under its own key, and its window is closed", || {
+        let boards = live(&server)?.boards;
+        boards.iter().find(|it| it.address == board.address && it.online && it.install.is_none()).cloned()
+    });
+    let (door, lane) = (&building.boards[0], &building.boards[1]);
+    door.wait_linked();
+    assert!(!lane.linked(), "the window was for one board");
+    // Of the bus: for the others that are new. It closes when it is told to.
+    let open = Action::OpenInstall { bus: board.bus.clone(), address: Some(board.address), until: window };
+    server.command("again", 5_000, 4, open);
+    assert_eq!(server.wait_result("again").settled, Settled::HasKey);
+    server.command(
+        "bus",
+        5_000,
+        4,
+        Action::OpenInstall { bus: board.bus.clone(), address: None, until: window },
+    );
+    assert_eq!(server.wait_result("bus").settled, Settled::Done);
+    lane.wait_linked();
+    door.wait_linked();
 }
 
 #[test]

@@ -178,6 +178,12 @@ fn hear(client: &Client, known: &Mutex<Known>, manners: Manners, name: &str, pay
         Leaf::State => known.live = Some(wire::decode(payload).expect("our language")),
         Leaf::Result => known.results.push(wire::decode(payload).expect("our language")),
         Leaf::SyncHave => known.haves.push(wire::decode(payload).expect("our language")),
-        Leaf::Ack(_) | Leaf::Command | Leaf::Ask | Leaf::Answer | Leaf::SyncChunk => {}
+        Leaf::Ack(_)
+        | Leaf::Command
+        | Leaf::Ask
+        | Leaf::Answer
+        | Leaf::SyncChunk
+        | Leaf::CertificateRequest
+        | Leaf::CertificateAnswer => {}
     }
 }

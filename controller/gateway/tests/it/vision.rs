@@ -95,6 +95,20 @@ impl Vision {
         !sent || matches!(tokio::time::timeout(silence, self.receive()).await, Ok(Err(_)))
     }
 
+    /// It goes on as usual; whether the controller ends the connection.
+    pub(crate) async fn is_put_off(mut self) -> bool {
+        for _ in 0..20 {
+            if send(&mut self.stream, &FromVision::Alive).await.is_err() {
+                return true;
+            }
+            let said = tokio::time::timeout(Duration::from_millis(200), self.receive()).await;
+            if matches!(said, Ok(Err(_))) {
+                return true;
+            }
+        }
+        false
+    }
+
     async fn receive(&mut self) -> std::io::Result<ToVision> {
         let length = self.stream.read_u32().await?;
         let mut frame = vec![0; usize::try_from(length).expect("small")];

@@ -28,6 +28,33 @@ pub enum Set {
     Gallery,
     /// Images for boards, and which board is to run which, for a controller.
     Firmware,
+    /// Whose certificates are revoked: the authority's list, its text in pieces, one a row of [`REVOKED`]. The version is the
+    /// list's number.
+    Revoked,
+}
+
+/// The table of [`Set::Revoked`].
+pub const REVOKED: &str = "list";
+
+/// A row of [`REVOKED`].
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RevokedRow {
+    /// A piece of the list, PEM (RFC 5280, 5): signed by the site's authority, and worth nothing unless that is checked.
+    pub pem: String,
+}
+
+impl RevokedRow {
+    /// A list in rows, by their numbers.
+    pub fn pieces(pem: &str) -> impl Iterator<Item = (u64, Self)> {
+        // PEM is ASCII: a piece may end anywhere.
+        let pieces = pem.as_bytes().chunks(CHUNK_ROOM / 2);
+        (1..).zip(pieces.map(|piece| Self { pem: String::from_utf8_lossy(piece).into_owned() }))
+    }
+
+    /// The piece in a row's text.
+    pub fn read(row: &str) -> Option<String> {
+        serde_json::from_str::<Self>(row).ok().map(|it| it.pem)
+    }
 }
 
 /// What a device holds.

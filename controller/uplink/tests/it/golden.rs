@@ -230,6 +230,7 @@ fn a_boards_line_and_list_are_said_where_they_are_known() {
         line: None,
         list: None,
         update: None,
+        install: None,
     };
     holds(
         &board,

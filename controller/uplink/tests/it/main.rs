@@ -1,5 +1,6 @@
 //! The bytes on our wires, held fast, and what is refused.
 
+mod enrol;
 mod firmware;
 mod golden;
 mod policy;

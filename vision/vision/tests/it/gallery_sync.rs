@@ -73,7 +73,8 @@ struct Server {
 
 impl Server {
     async fn connect(site: &Site, broker: &Broker) -> Self {
-        let tls = vision::tls::client(&site.tls("server")).expect("certificates");
+        let identity = vision::tls::Identity::read(&site.tls("server")).expect("certificates");
+        let tls = identity.client().expect("TLS");
         let mut options = MqttOptions::new("server", "localhost", broker.port);
         options.set_transport(Transport::tls_with_config(TlsConfiguration::Rustls(Arc::clone(&tls))));
         options.set_max_packet_size(Some(128 * 1024));
