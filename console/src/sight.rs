@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use doors::reach::Reach;
 use doors::survey::Survey;
-use kit::auth::Ranks;
+use kit::auth::{Ranks, Role};
 use kit::live::Heard;
 use kit::pki::Holder;
 use kit::{Kit, StoredEvent, Stream};
@@ -35,15 +35,21 @@ struct Narrowed {
 impl Sight {
     /// What somebody of these ranks sees of the whole site.
     pub(crate) fn of(ranks: &Ranks, survey: &Survey) -> Self {
+        Self::with_rank(ranks, Role::Viewer, survey)
+    }
+
+    /// What lies where somebody has this rank.
+    fn with_rank(ranks: &Ranks, least: Role, survey: &Survey) -> Self {
         let reach = Reach::of(ranks, survey);
-        if reach.is_whole() {
+        let is_there = |area| reach.in_area(area) >= Some(least);
+        if ranks.at_site() >= Some(least) {
             return Self { reach, narrowed: None };
         }
         let mut narrowed =
             Narrowed { doors: BTreeSet::new(), controllers: BTreeSet::new(), hidden: BTreeSet::new() };
         for (id, door) in &survey.doors {
             let controller = Holder::Controller(door.controller.0).name();
-            if reach.sees(door) {
+            if is_there(door.inside) || is_there(door.outside) {
                 narrowed.doors.insert(id.0);
                 narrowed.controllers.insert(controller);
             } else if let Some(board) = &door.board {
@@ -53,7 +59,13 @@ impl Sight {
         Self { reach, narrowed: Some(narrowed) }
     }
 
-    /// The same, looked up.
+    /// What somebody may take away who needs this rank for it, looked up.
+    pub(crate) async fn load_with_rank(kit: &Kit, ranks: &Ranks, least: Role) -> Result<Self, sqlx::Error> {
+        let survey = Survey::load(&mut *kit.read().acquire().await?).await?;
+        Ok(Self::with_rank(ranks, least, &survey))
+    }
+
+    /// What somebody sees, looked up.
     pub(crate) async fn load(kit: &Kit, ranks: &Ranks) -> Result<Self, sqlx::Error> {
         let survey = Survey::load(&mut *kit.read().acquire().await?).await?;
         Ok(Self::of(ranks, &survey))

@@ -212,7 +212,8 @@ fn matched(known: &Known, photos: Vec<Photo>) -> Vec<Matched> {
         .collect()
 }
 
-/// By the staff number, whole or up to a `_`, `-` or space; otherwise by the name, where one person alone has it.
+/// By the staff number, whole or up to a `_`, `-` or space; otherwise by the name, where one person alone has it. Where a name
+/// stands beside the number it must be theirs: a face is not given to somebody else because of a mistyped number.
 fn who(
     known: &Known,
     names: &HashMap<&str, Result<PersonId, ()>>,
@@ -223,8 +224,17 @@ fn who(
     let parts: Vec<&str> =
         stem.split(['_', '-', ' ', '＿']).map(str::trim).filter(|part| !part.is_empty()).collect();
     let numbered = |text: &str| known.of_number(text).or_else(|| known.of_key(text)).map(|it| it.id);
-    if let Some(person) = numbered(stem).or_else(|| parts.iter().find_map(|part| numbered(part))) {
+    if let Some(person) = numbered(stem) {
         return Ok(person);
+    }
+    let mut by_number = parts.iter().filter_map(|part| numbered(part));
+    if let Some(person) = by_number.next() {
+        let own = known.person(person).map(|it| &it.particulars);
+        let is_own = |part: &str| own.is_some_and(|own| own.name == part || own.latin == part);
+        let others = by_number.any(|other| other != person);
+        let named = parts.iter().any(|part| is_own(part));
+        let misnamed = parts.iter().any(|part| names.contains_key(part) || looks_like_a_name(part));
+        return if others || (misnamed && !named) { Err("photo-disagrees") } else { Ok(person) };
     }
     for name in std::iter::once(&stem).chain(&parts) {
         match names.get(name) {
@@ -234,6 +244,15 @@ fn who(
         }
     }
     Err("photo-of-nobody")
+}
+
+/// Words that stand beside a number and name nobody.
+const NO_NAMES: [&str; 8] = ["照片", "头像", "相片", "证件照", "登记照", "正面", "人脸", "免冠"];
+
+/// Whether a part of a file's name may be a Chinese name: two to four characters, and no word for the picture itself.
+fn looks_like_a_name(part: &str) -> bool {
+    let han = |letter: char| matches!(letter, '\u{3400}'..='\u{9fff}' | '\u{20000}'..='\u{3ffff}' | '·');
+    (2..=4).contains(&part.chars().count()) && part.chars().all(han) && !NO_NAMES.contains(&part)
 }
 
 #[cfg(test)]
@@ -267,6 +286,23 @@ mod tests {
         let expected =
             [Ok(1), Ok(2), Err("photo-namesakes"), Err("photo-twice"), Ok(3), Err("photo-of-nobody")];
         assert_eq!(whose, expected);
+        // A number beside somebody else's name, or beside one that nobody has, is a mistake; beside another word it is none.
+        let files = [
+            ("0012_王伟.jpg", Err("photo-disagrees")),
+            ("0012_李四.jpg", Err("photo-disagrees")),
+            ("0012_0013.jpg", Err("photo-disagrees")),
+            ("0013_王伟_新.jpg", Ok(2)),
+            ("0012_照片.jpg", Ok(1)),
+            ("0012-2.jpg", Ok(1)),
+        ];
+        for (file, wanted) in files {
+            let photo = Photo { file: file.into(), bytes: jpeg.clone() };
+            let found = match &matched(&known, vec![photo])[0].whose {
+                Match::Person { person, .. } => Ok(person.0),
+                Match::Nobody(why) => Err(*why),
+            };
+            assert_eq!(found, wanted, "{file}");
+        }
         let text = Photo { file: "0012.jpg".into(), bytes: b"not a picture".to_vec() };
         assert_eq!(matched(&known, vec![text])[0].whose, Match::Nobody("photo-not-a-photo"));
     }

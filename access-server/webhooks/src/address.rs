@@ -29,6 +29,9 @@ pub enum AddressFault {
     /// It would be told in clear. `http` is for receivers on the server itself, where they are allowed.
     #[error("it must begin with https://")]
     Clear,
+    /// It is of a machine that no webhook may reach: link-local, of many at once, or of none.
+    #[error("it must not be a link-local address, or one of many machines at once")]
+    Never,
     /// It names a user: what is in front of an `@` is easily mistaken for the host.
     #[error("it must not name a user")]
     User,
@@ -61,6 +64,9 @@ impl Address {
             return Err(AddressFault::Form);
         }
         let here = host == "localhost" || host.parse::<IpAddr>().is_ok_and(|ip| ip.is_loopback());
+        if host.parse::<IpAddr>().is_ok_and(|ip| !may_reach(ip, true)) {
+            return Err(AddressFault::Never);
+        }
         if !(encrypted || here) {
             return Err(AddressFault::Clear);
         }

@@ -211,7 +211,7 @@ async fn an_administrator_says_in_which_buildings_somebody_has_which_role() {
         let rows = auth::list(kit).await.unwrap();
         let keeper = rows.iter().find(|row| row.name == "keeper").unwrap().id.0;
         let path = format!("/settings/operators/{keeper}");
-        assert!(two.boss.get(&path).await.page.contains("<details class=\"places\" open"));
+        assert!(two.boss.get(&path).await.page.contains("<details class=\"ranks\" open"));
 
         for (fields, fault) in [
             ("role=", "Choose a role"),

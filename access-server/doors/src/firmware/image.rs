@@ -1,6 +1,7 @@
 //! The maker's keys and images.
 
 use domain::policy::DoorKind;
+use ed25519_dalek::VerifyingKey;
 use endpoints::vendor::Kind;
 use kit::Tx;
 use kit::auth::OperatorId;
@@ -66,8 +67,11 @@ pub struct Key {
 /// When it is none, is there already, or there are enough.
 pub async fn add_key(tx: &mut Tx, by: Option<OperatorId>, public: &str) -> Result<i64, DoorsError> {
     let public = public.trim().to_ascii_lowercase();
-    if parse_hex(&public).is_none() {
-        return Err(DoorsError::field("public", "a key is 64 hexadecimal digits"));
+    let bytes = parse_hex(&public);
+    let bytes = bytes.ok_or_else(|| DoorsError::field("public", "a key is 64 hexadecimal digits"))?;
+    // Under a point of small order anything may seem signed.
+    if VerifyingKey::from_bytes(&bytes).map_or(true, |key| key.is_weak()) {
+        return Err(DoorsError::field("public", "these digits are no key that anybody can sign with"));
     }
     let known = keys(tx).await?;
     if known.iter().any(|key| key.public == public) {

@@ -63,7 +63,7 @@ impl From<Names> for crate::label::Label {
 }
 
 /// A list.
-#[derive(Serialize, ToSchema)]
+#[derive(Serialize)]
 pub(super) struct List<T> {
     items: Vec<T>,
 }
@@ -92,10 +92,10 @@ const FIELDS: &[&str] = &["field", "policy-faulty"];
 
 /// The four routes of a kind.
 macro_rules! of {
-    ($routes:expr, $kind:ty, $path:literal, $every:literal, $add:literal, $change:literal, $remove:literal) => {
+    ($routes:expr, $kind:ty, $list:literal, $path:literal, $every:literal, $add:literal, $change:literal, $remove:literal) => {
         $routes
             .get($path, READ, list::<$kind>)
-            .says(Doc::new($every).answers::<List<$kind>>())
+            .says(Doc::new($every).answers_list_of::<$kind>($list))
             .post($path, WRITE, add::<$kind>)
             .says(
                 Doc::new($add)
@@ -131,6 +131,7 @@ pub(super) fn routes() -> Routes<Kit> {
     let routes = of!(
         routes,
         area::Area,
+        "Areas",
         "/api/v1/areas",
         "The areas",
         "Adds an area",
@@ -140,6 +141,7 @@ pub(super) fn routes() -> Routes<Kit> {
     let routes = of!(
         routes,
         door::Door,
+        "Doors",
         "/api/v1/doors",
         "The doors, lanes and barriers",
         "Adds a door",
@@ -149,6 +151,7 @@ pub(super) fn routes() -> Routes<Kit> {
     let routes = of!(
         routes,
         schedule::Schedule,
+        "Schedules",
         "/api/v1/schedules",
         "The schedules",
         "Adds a schedule",
@@ -158,6 +161,7 @@ pub(super) fn routes() -> Routes<Kit> {
     let routes = of!(
         routes,
         level::Level,
+        "Levels",
         "/api/v1/levels",
         "Who may pass where and when",
         "Adds an access level",
@@ -167,6 +171,7 @@ pub(super) fn routes() -> Routes<Kit> {
     let routes = of!(
         routes,
         level::DoorGroup,
+        "DoorGroups",
         "/api/v1/door-groups",
         "Doors that levels name together",
         "Adds a group of doors",
@@ -176,6 +181,7 @@ pub(super) fn routes() -> Routes<Kit> {
     let routes = of!(
         routes,
         small::FireZone,
+        "FireZones",
         "/api/v1/fire-zones",
         "The fire zones",
         "Adds a fire zone",
@@ -185,6 +191,7 @@ pub(super) fn routes() -> Routes<Kit> {
     let routes = of!(
         routes,
         small::Controller,
+        "Controllers",
         "/api/v1/controllers",
         "The controllers",
         "Adds a controller",

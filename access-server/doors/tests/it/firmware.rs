@@ -127,6 +127,9 @@ async fn only_what_a_trusted_key_signed_is_taken_and_once() {
         assert!(add_key(&mut tx, None, "00").await.is_err());
         let trusted = add_key(&mut tx, None, &public(1).to_uppercase()).await.unwrap();
         assert!(add_key(&mut tx, None, &public(1)).await.is_err(), "twice");
+        for weak in ["00".repeat(32), format!("01{}", "00".repeat(31))] {
+            assert!(add_key(&mut tx, None, &weak).await.is_err(), "{weak} would take anything for signed");
+        }
         assert_eq!(field(add_image(&mut tx, None, &file(2, [0, 2, 0])).await), Some("image"), "another's");
         let mut altered = file(1, [0, 2, 0]);
         *altered.last_mut().unwrap() ^= 1;

@@ -1,6 +1,7 @@
 //! What programs are told of a route: what it takes, what it answers, what may go wrong.
 
 use utoipa::openapi::path::{Parameter, ParameterIn};
+use utoipa::openapi::schema::{ArrayBuilder, ObjectBuilder};
 use utoipa::openapi::{Ref, RefOr, Schema};
 use utoipa::{IntoParams, ToSchema};
 
@@ -75,6 +76,17 @@ impl Doc {
     #[must_use]
     pub fn answers<T: ToSchema>(mut self) -> Self {
         self.answers = Some((200, self.json::<T>()));
+        self
+    }
+
+    /// Answers 200 with a list, called so, whose `items` are these.
+    #[must_use]
+    pub fn answers_list_of<T: ToSchema>(mut self, name: &'static str) -> Self {
+        let Content::Json(item) = self.json::<T>() else { unreachable!("it was made a line above") };
+        let items = ArrayBuilder::new().items(Ref::from_schema_name(item));
+        let list = ObjectBuilder::new().property("items", items).required("items");
+        self.schemas.push((name.to_owned(), list.into()));
+        self.answers = Some((200, Content::Json(name.to_owned())));
         self
     }
 

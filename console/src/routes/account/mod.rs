@@ -90,7 +90,10 @@ async fn show(
         passkeys: passkeys::lines(&console.kit, &page, operator.id).await?,
         seats: seats(&console, &page, operator.id, operator.session()).await?,
         role: ranks::words(&page, &forms::survey(&console.kit).await?, &operator.ranks),
-        may: page.word("role-may", operator.ranks.highest().as_str()),
+        may: match operator.ranks.at_site() {
+            Some(role) => page.word("role-may", role.as_str()),
+            None => page.say("role-may-places").into_owned(),
+        },
         name: operator.name,
         said: said.filter(|key| page.language.knows(key)),
         page,

@@ -5,7 +5,7 @@ use axum::extract::{Query, State};
 use axum::http::{HeaderMap, header};
 use axum::response::{IntoResponse, Response};
 use futures_util::stream;
-use kit::auth::Operator;
+use kit::auth::{Operator, Role};
 use kit::problem::Problem;
 use kit::{Kit, StoredEvent};
 use records::{Place, Question, SearchError, search};
@@ -39,7 +39,7 @@ pub(super) async fn write(
     Query(asked): Query<Asked>,
 ) -> Result<Response, Problem> {
     let by = operator.id;
-    let sight = Sight::load(&console.kit, &operator.ranks).await?;
+    let sight = Sight::load_with_rank(&console.kit, &operator.ranks, Role::Operator).await?;
     let page = console.page(&headers, Some(operator));
     let (mut question, wrongs) = asked.question(&console.kit, &page).await?;
     sight.narrow(&mut question);

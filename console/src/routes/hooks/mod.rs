@@ -214,12 +214,13 @@ impl Filled {
 
 impl Fault {
     fn of(page: &Page, error: HookError) -> Result<Self, Problem> {
-        use webhooks::AddressFault::{Clear, Form, User};
+        use webhooks::AddressFault::{Clear, Form, Never, User};
         let (field, key) = match error {
             HookError::Exists => ("name", "webhook-fault-exists"),
             HookError::Name => ("name", "webhook-fault-name"),
             HookError::Address(Form) => ("address", "webhook-fault-address"),
             HookError::Address(Clear) => ("address", "webhook-fault-clear"),
+            HookError::Address(Never) => ("address", "webhook-fault-never"),
             HookError::Address(User) => ("address", "webhook-fault-user"),
             HookError::NoTopic => ("topic", "webhook-fault-topic"),
             HookError::Full => ("form", "webhook-fault-full"),
