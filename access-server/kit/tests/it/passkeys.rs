@@ -309,9 +309,9 @@ async fn it_is_the_second_step_after_a_password() {
 async fn a_rule_that_asks_for_a_second_factor_is_kept_with_one() {
     for site in party_sites().await {
         let kit = &site.kit;
-        let ada = somebody(kit, "ada", &Role::Manager.into()).await;
+        let ada = somebody(kit, "ada", Role::Manager).await;
         let boss = somebody(kit, "boss", Role::Administrator).await;
-        second::set_rule(kit, boss.id, Some(&Role::Manager.into())).await.unwrap();
+        second::set_rule(kit, boss.id, Some(Role::Manager)).await.unwrap();
         let standing = async |session: &str, role| auth::is_live(kit, session, role).await.unwrap();
         assert!(!standing(ada.session(), &Role::Manager.into()).await);
         let mut device = Device::default();
