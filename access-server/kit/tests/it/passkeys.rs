@@ -312,11 +312,12 @@ async fn a_rule_that_asks_for_a_second_factor_is_kept_with_one() {
         let ada = somebody(kit, "ada", Role::Manager).await;
         let boss = somebody(kit, "boss", Role::Administrator).await;
         second::set_rule(kit, boss.id, Some(Role::Manager)).await.unwrap();
-        let standing = async |session: &str, role| auth::is_live(kit, session, role).await.unwrap();
-        assert!(!standing(ada.session(), &Role::Manager.into()).await);
+        let standing =
+            async |session: &str| auth::is_live(kit, session, &Role::Manager.into()).await.unwrap();
+        assert!(!standing(ada.session()).await);
         let mut device = Device::default();
         let id = make(kit, &ada, &mut device).await;
-        assert!(standing(ada.session(), &Role::Manager.into()).await, "it counts as both");
+        assert!(standing(ada.session()).await, "it counts as both");
         let half = half(kit).await;
         assert_eq!(
             passkey::ways(kit, &half).await.unwrap(),
@@ -328,7 +329,7 @@ async fn a_rule_that_asks_for_a_second_factor_is_kept_with_one() {
         let session = enter(kit, &mut device).await.unwrap();
         assert_eq!(inside(kit, &session).await.owes, None);
         passkey::remove_own(kit, ada.id, id, PASSWORD).await.unwrap();
-        assert!(!standing(ada.session(), &Role::Manager.into()).await, "and is owed again without it");
+        assert!(!standing(ada.session()).await, "and is owed again without it");
         let asked = passkey::ask_half(kit, &half, "here").await;
         assert!(matches!(asked, Err(PasskeyError::Late)), "who is half inside begins anew");
         assert!(auth::sign_in(kit, "ada", PASSWORD, "here").await.unwrap().whole().is_some());
