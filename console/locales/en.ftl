@@ -1138,6 +1138,8 @@ import-exchanged = { $count ->
    *[other] { $count } cards take others' places, which open nothing from then on.
 }
 import-new-groups = Groups that will be made: { $groups }. They open no door yet.
+import-heads-unknown = The first row was taken for the names of columns and is not imported: { $heads }. If it is somebody, put a row with names of columns above it and choose the file again.
+import-left-out = Not imported: { $heads }. What a column holds can be chosen below.
 import-bare-numbers = { $count ->
     [one] { $count } staff number is
    *[other] { $count } staff numbers are

@@ -8,7 +8,8 @@ use std::collections::BTreeMap;
 use domain::ids::{AreaId, DoorId};
 use kit::auth::{Ranks, Role};
 
-use crate::door::Door;
+use crate::door::{Door, DoorGroup};
+use crate::place::{Area, AreaKind};
 use crate::survey::{Survey, Thing};
 
 /// The rank of somebody everywhere in the site.
@@ -97,5 +98,98 @@ impl Survey {
         }
         self.door_groups.retain(|(_, group)| !group.doors.is_empty());
         self
+    }
+}
+
+/// Whether somebody with these ranks may have turned the site from what it was into what it is: whoever has the rank at the
+/// whole site may anything; whoever has it in places changes what lies in them, and moves nothing in or out. Their doors lead
+/// in from their own areas or from outside, hang on controllers that drive doors of theirs, and belong to zones of theirs.
+#[must_use]
+pub fn may_turn(ranks: &Ranks, least: Role, before: &Survey, after: &Survey) -> bool {
+    if ranks.at_site() >= Some(least) {
+        return true;
+    }
+    let (was, is) = (Reach::of(ranks, before), Reach::of(ranks, after));
+    let change = Change { least: Some(least), before, after, was, is };
+    change.leaves_the_rest() && change.of_areas() && change.of_doors()
+}
+
+struct Change<'a> {
+    least: Option<Role>,
+    before: &'a Survey,
+    after: &'a Survey,
+    was: Reach,
+    is: Reach,
+}
+
+impl Change<'_> {
+    /// What belongs to the whole site is as it was; levels and groups may have lost doors that are gone.
+    fn leaves_the_rest(&self) -> bool {
+        let (before, after) = (self.before, self.after);
+        let left = |doors: &[DoorId]| -> Vec<DoorId> {
+            doors.iter().copied().filter(|door| after.door(*door).is_some()).collect()
+        };
+        let levels = before
+            .levels
+            .iter()
+            .map(|(id, level)| (*id, crate::level::Level { doors: left(&level.doors), ..level.clone() }));
+        let groups = before
+            .door_groups
+            .iter()
+            .map(|(id, group)| (*id, DoorGroup { doors: left(&group.doors), ..group.clone() }));
+        before.site == after.site
+            && before.controllers == after.controllers
+            && before.fire_zones == after.fire_zones
+            && before.schedules == after.schedules
+            && before.days == after.days
+            && levels.eq(after.levels.iter().cloned())
+            && groups.eq(after.door_groups.iter().cloned())
+    }
+
+    fn of_areas(&self) -> bool {
+        let ids = self.before.areas.iter().chain(&self.after.areas).map(|(id, _)| *id);
+        ids.into_iter().all(|id| {
+            let around = |area: &Area, reach: &Reach| {
+                area.parent.is_some_and(|parent| reach.in_area(parent) >= self.least)
+            };
+            match (self.before.area(id), self.after.area(id)) {
+                (Some(was), Some(is)) if was == is => true,
+                // Renamed where it is: its own manager may. Moved, or made something else: only who has what lies around it.
+                (Some(was), Some(is)) if (was.kind, was.parent) == (is.kind, is.parent) => {
+                    self.was.in_area(id) >= self.least
+                }
+                (Some(was), Some(is)) => around(was, &self.was) && around(is, &self.is),
+                (Some(was), None) => around(was, &self.was),
+                (None, Some(is)) => around(is, &self.is),
+                (None, None) => true,
+            }
+        })
+    }
+
+    fn of_doors(&self) -> bool {
+        let ids = self.before.doors.iter().chain(&self.after.doors).map(|(id, _)| *id);
+        ids.into_iter().all(|id| match (self.before.door(id), self.after.door(id)) {
+            (Some(was), Some(is)) if was == is => true,
+            (was, is) => {
+                was.is_none_or(|was| self.was.at_door(was) >= self.least)
+                    && is.is_none_or(|is| self.is.at_door(is) >= self.least && self.hangs_together(was, is))
+            }
+        })
+    }
+
+    /// Whether what a door names is the own, or was named before.
+    fn hangs_together(&self, was: Option<&Door>, is: &Door) -> bool {
+        let own =
+            || self.before.doors.iter().map(|(_, door)| door).filter(|it| self.was.at_door(it) >= self.least);
+        let kept = |same: fn(&Door, &Door) -> bool| was.is_some_and(|was| same(was, is));
+        let from = self.after.area(is.outside);
+        let outside = self.is.in_area(is.outside) >= self.least
+            || from.is_some_and(|area| area.kind == AreaKind::Outside)
+            || kept(|was, is| was.outside == is.outside);
+        let controller = own().any(|door| door.controller == is.controller);
+        let zone = is.fire_zone.is_none()
+            || own().any(|door| door.fire_zone == is.fire_zone)
+            || kept(|was, is| was.fire_zone == is.fire_zone);
+        outside && (controller || kept(|was, is| was.controller == is.controller)) && zone
     }
 }

@@ -9,6 +9,7 @@ use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
 use ring::aead::{AES_256_GCM, Aad, LessSafeKey, NONCE_LEN, Nonce, UnboundKey};
+use ring::hmac;
 use ring::rand::{SecureRandom, SystemRandom};
 use ring::signature::Ed25519KeyPair;
 
@@ -108,6 +109,12 @@ impl Keys {
     #[must_use]
     pub fn credential(&self) -> &[u8; 32] {
         &self.credential
+    }
+
+    /// The key under which requests are told apart that may hold a PIN or a card.
+    pub(crate) fn requests(&self) -> hmac::Key {
+        let own = hmac::Key::new(hmac::HMAC_SHA256, &self.template_bytes);
+        hmac::Key::new(hmac::HMAC_SHA256, hmac::sign(&own, b"gatehouse requests").as_ref())
     }
 
     /// The raw template key (AES-256-GCM), for the vision process's sealed gallery.

@@ -31,6 +31,9 @@ pub struct ShelfFull;
 #[derive(Default)]
 pub struct Shelf(Mutex<Vec<Thing>>);
 
+/// What was taken down.
+pub struct Taken(Thing);
+
 struct Thing {
     id: String,
     of: OperatorId,
@@ -89,10 +92,30 @@ impl Shelf {
         self.things(now).retain(|thing| thing.id != id || thing.of != of);
     }
 
+    /// Takes it down, for whoever does what it says: nobody else finds it meanwhile.
+    #[must_use]
+    pub fn take(&self, of: OperatorId, now: Micros, id: &str) -> Option<Taken> {
+        let mut things = self.things(now);
+        let at = things.iter().position(|thing| thing.id == id && thing.of == of)?;
+        Some(Taken(things.remove(at)))
+    }
+
+    /// Puts back what was taken down and not done.
+    pub fn put_back(&self, taken: Taken) {
+        let now = taken.0.touched;
+        self.things(now).push(taken.0);
+    }
+
     fn things(&self, now: Micros) -> std::sync::MutexGuard<'_, Vec<Thing>> {
         let mut things = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         things.retain(|thing| now - thing.touched < KEPT);
         things
+    }
+}
+
+impl fmt::Debug for Taken {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Taken(..)")
     }
 }
 
@@ -117,6 +140,17 @@ mod tests {
         assert_eq!(shelf.get::<&str>(BOB, KEPT - 1, &id), None);
         assert!(shelf.get::<&str>(ADA, 2 * KEPT - 2, &id).is_some(), "a look keeps it");
         assert_eq!(shelf.get::<&str>(ADA, 4 * KEPT, &id), None);
+    }
+
+    #[test]
+    fn one_alone_takes_it_down() {
+        let shelf = Shelf::default();
+        let id = shelf.put(ADA, 0, 1, "draft").unwrap();
+        assert!(shelf.take(BOB, 0, &id).is_none());
+        let taken = shelf.take(ADA, 0, &id).unwrap();
+        assert!(shelf.take(ADA, 0, &id).is_none() && shelf.get::<&str>(ADA, 0, &id).is_none());
+        shelf.put_back(taken);
+        assert!(shelf.get::<&str>(ADA, 0, &id).is_some());
     }
 
     #[test]

@@ -156,6 +156,10 @@ const NAMES: [(Column, &[&str]); 13] = [
             "截止日期",
             "失效日期",
             "到期日期",
+            "合同到期",
+            "合同到期日",
+            "合同到期日期",
+            "离职日期",
             "结束日期",
             "有效期结束",
             "validuntil",
@@ -213,6 +217,7 @@ mod tests {
             ("*姓名", Column::Name),
             ("Staff No.", Column::Number),
             ("有效期（含当日）", Column::Until),
+            ("合同到期", Column::Until),
             ("IC卡号", Column::Card),
             ("Access groups", Column::Groups),
         ] {

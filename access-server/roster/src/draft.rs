@@ -203,13 +203,14 @@ pub async fn confirm(
     if !now.may_begin() {
         return Err(DraftError::Nothing);
     }
-    match import::begin(kit, Some(by), &now).await? {
-        Begun::As(import) => {
-            kit.shelf().remove(by, kit.now(), id);
-            Ok(Confirmed::Begun(import))
-        }
-        Begun::Busy => Err(DraftError::Busy),
+    // Of two who confirm it at once one finds it.
+    let taken = kit.shelf().take(by, kit.now(), id).ok_or(DraftError::Gone)?;
+    let begun = import::begin(kit, Some(by), &now).await;
+    if let Ok(Begun::As(import)) = begun {
+        return Ok(Confirmed::Begun(import));
     }
+    kit.shelf().put_back(taken);
+    begun.map(|_| Err(DraftError::Busy))?
 }
 
 /// Forgets a file.

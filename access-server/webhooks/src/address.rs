@@ -1,7 +1,7 @@
 //! Where a webhook goes: parsed once, and the machines it may reach.
 
 use std::fmt;
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use hyper::Uri;
 use hyper::http::uri::Scheme;
@@ -76,7 +76,11 @@ impl Address {
             None if encrypted => 443,
             None => 80,
         };
-        let path = uri.path_and_query().map_or("/", |path| path.as_str()).to_owned();
+        let path = match uri.path_and_query().map_or("/", |path| path.as_str()) {
+            // `https://host?query` has no path of its own, and a request line begins with one.
+            path if !path.starts_with('/') => format!("/{path}"),
+            path => path.to_owned(),
+        };
         Ok(Self { text: text.to_owned(), encrypted, host, port, path })
     }
 
@@ -126,6 +130,12 @@ impl fmt::Debug for Address {
 /// addresses, where clouds keep their machines' credentials, and those of many at once.
 pub(crate) fn may_reach(ip: IpAddr, loopback: bool) -> bool {
     let ip = ip.to_canonical();
+    if let IpAddr::V6(six) = ip
+        && let Some(four) = carried(six)
+        && !may_reach(four.into(), false)
+    {
+        return false;
+    }
     if ip.is_loopback() {
         return loopback;
     }
@@ -134,6 +144,21 @@ pub(crate) fn may_reach(ip: IpAddr, loopback: bool) -> bool {
         IpAddr::V6(ip) => ip.is_unicast_link_local(),
     };
     !(on_the_cable || ip.is_unspecified() || ip.is_multicast())
+}
+
+/// The IPv4 address that an IPv6 one carries: IPv4-compatible, NAT64 (RFC 6052, RFC 8215), 6to4.
+fn carried(ip: Ipv6Addr) -> Option<Ipv4Addr> {
+    let four = |high: u16, low: u16| {
+        let ([a, b], [c, d]) = (high.to_be_bytes(), low.to_be_bytes());
+        Some(Ipv4Addr::new(a, b, c, d))
+    };
+    match ip.segments() {
+        [0, 0, 0, 0, 0, 0, high, low] if high != 0 => four(high, low),
+        [0x64, 0xff9b, 0, 0, 0, 0, high, low] => four(high, low),
+        [0x64, 0xff9b, 1, _, _, _, high, low] => four(high, low),
+        [0x2002, high, low, ..] => four(high, low),
+        _ => None,
+    }
 }
 
 #[cfg(test)]
@@ -188,6 +213,9 @@ mod tests {
             "::",
             "169.254.169.254",
             "::ffff:169.254.169.254",
+            "::127.0.0.1",
+            "64:ff9b::127.0.0.1",
+            "2002:7f00:1::",
             "fe80::1",
             "224.0.0.1",
             "ff02::1",

@@ -11,7 +11,7 @@ pub(crate) fn line(cells: &[String]) -> String {
     let written: Vec<String> = cells
         .iter()
         .map(|cell| {
-            let formula = cell.starts_with(['=', '+', '-', '@', '\t', '\r']);
+            let formula = cell.starts_with(['=', '+', '-', '@', '＝', '＋', '－', '＠', '\t', '\r']);
             let cell = cell.replace('"', "\"\"");
             if formula { format!("\"'{cell}\"") } else { format!("\"{cell}\"") }
         })

@@ -6,7 +6,7 @@ use axum::http::HeaderMap;
 use axum::response::{IntoResponse, Redirect, Response};
 use doors::DoorsError;
 use doors::edit::{Aim, Edit, Finished, Seen};
-use doors::reach::Reach;
+use doors::reach::{Reach, may_turn};
 use doors::survey::{Survey, Thing};
 use kit::Kit;
 use kit::auth::{Operator, Role};
@@ -15,7 +15,7 @@ use kit::problem::Problem;
 use crate::Console;
 use crate::form::Fields;
 use crate::page::Page;
-use crate::routes::must_be;
+use crate::routes::{elsewhere, must_be};
 use crate::sheet::{self, Fault, Part, Removal, Sheet};
 
 /// A kind of thing that has a form.
@@ -167,11 +167,14 @@ pub(super) async fn remove<F: Form>(
         Err(error) => Err(error),
     };
     let (fault, concerns) = match removed {
+        Ok(done) if !may_turn(page.ranks()?, Role::Manager, &before, &done.after) => {
+            return Err(elsewhere(Role::Manager));
+        }
         Ok(done) => match keep(&page, &fields, done).await? {
             Outcome::Kept => return Ok(to(&format!("{}?said=removed", F::BACK.1))),
             Outcome::Doubted(concerns) => (None, concerns),
         },
-        Err(error) => (Some(Fault::of(&page, &before, error)?), Vec::new()),
+        Err(error) => (Some(Fault::of(&page, &seen(&page, before.clone()), error)?), Vec::new()),
     };
     let name = sheet::name_of(&page, &before, F::thing(id));
     let sheet = Sheet {
@@ -200,7 +203,9 @@ async fn put<F: Form>(kit: &Kit, page: Page, id: Option<u64>, fields: &Fields) -
         Ok(put) => match edit.finish().await {
             Ok(done) => {
                 // Nothing is put where they may not change it, nor moved there.
-                may_change(&page, &done.after, F::thing(put))?;
+                if !may_turn(page.ranks()?, Role::Manager, &before, &done.after) {
+                    return Err(elsewhere(Role::Manager));
+                }
                 match keep(&page, fields, done).await? {
                     Outcome::Kept => return Ok(to(&F::after(put))),
                     Outcome::Doubted(concerns) => {
@@ -221,7 +226,8 @@ async fn put<F: Form>(kit: &Kit, page: Page, id: Option<u64>, fields: &Fields) -
     };
     let fault = match refused {
         Refused::Fault(fault) => fault,
-        Refused::Doors(error) => Fault::of(&page, &before, error)?,
+        // What lies elsewhere is not named.
+        Refused::Doors(error) => Fault::of(&page, &seen(&page, before.clone()), error)?,
     };
     Ok(shown::<F>(page.clone(), &seen(&page, before), id, fields, Some(fault), Vec::new()))
 }

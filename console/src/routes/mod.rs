@@ -79,8 +79,11 @@ fn must_be(rank: Option<Role>, needed: Role) -> Result<(), Problem> {
     if rank >= Some(needed) {
         return Ok(());
     }
-    Err(Problem::forbidden("elsewhere", "this needs a higher rank where it is")
-        .with("needs", needed.as_str()))
+    Err(elsewhere(needed))
+}
+
+fn elsewhere(needed: Role) -> Problem {
+    Problem::forbidden("elsewhere", "this needs a higher rank where it is").with("needs", needed.as_str())
 }
 
 impl Console {

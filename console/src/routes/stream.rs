@@ -119,7 +119,11 @@ impl Watcher {
         record.stream == kit::Stream::Own
             && matches!(
                 &*record.kind,
-                "operator.role" | "operator.disabled" | "operator.password" | "operator.sessions-ended"
+                "operator.role"
+                    | "operator.disabled"
+                    | "operator.password"
+                    | "operator.sessions-ended"
+                    | "operator.signed-out"
             )
             && record.parse().is_some_and(|Whom { operator }| operator == self.id.0)
     }

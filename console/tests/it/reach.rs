@@ -139,6 +139,18 @@ async fn what_happens_elsewhere_is_not_told_but_a_fire_is() {
         assert_eq!(told.into_iter().filter(|seq| *seq > after).collect::<Vec<_>>(), [fire, board, own]);
         records::catch_up(&site.kit).await.unwrap();
         assert!(two.keeper.get("/history").await.records().contains(&own));
+        // Who is not in sight is not named, and nobody can be told from somebody.
+        let mut tx = site.kit.begin().await.unwrap();
+        people::person::add(&mut tx, None, &people::person::Particulars::named("ada", "Lovelace"))
+            .await
+            .unwrap();
+        tx.commit().await.unwrap();
+        let asked = ["person=1", "who=Lovelace", "who=nobody"].map(|it| format!("/history?{it}"));
+        for path in asked {
+            let page = two.keeper.get(&path).await;
+            assert_eq!((page.status, page.records()), (StatusCode::OK, vec![]), "{path}");
+            assert!(path.contains("Lovelace") || !page.page.contains("Lovelace"), "{path}");
+        }
         let elsewhere = two.keeper.get("/history?door=2").await;
         assert_eq!((elsewhere.status, elsewhere.records()), (StatusCode::OK, vec![]));
         let table = two.keeper.get("/history.csv").await.page;
@@ -187,8 +199,32 @@ async fn what_lies_elsewhere_is_not_changed_nor_anything_moved_there() {
         let print = seen(&two.keeper, "/site/areas/3/edit").await;
         let moved = format!("name=Ground&kind=floor&parent=5&seen={print}&anyway=yes");
         assert_eq!(two.keeper.post("/site/areas/3/edit", &moved).await.status, StatusCode::FORBIDDEN);
+        // Nor hung on its controller, nor entered from it, nor is the own building made something else.
+        let print = seen(&two.keeper, "/site/doors/1/edit").await;
+        for other in ["controller=2&bus=lobby&address=9", "outside=6"] {
+            let fields = format!("{other}&{DOOR}&seen={print}&anyway=yes");
+            let answer = two.keeper.post("/site/doors/1/edit", &fields).await;
+            assert_eq!(answer.status, StatusCode::FORBIDDEN, "{other}: {}", answer.page);
+        }
+        let print = seen(&two.keeper, "/site/areas/2/edit").await;
+        let outside = format!("name=House&kind=outside&parent=&seen={print}&anyway=yes");
+        assert_eq!(two.keeper.post("/site/areas/2/edit", &outside).await.status, StatusCode::FORBIDDEN);
+        assert_eq!(two.keeper.post("/site/areas/2/remove", "anyway=yes").await.status, StatusCode::FORBIDDEN);
+        // What is refused does not name what lies there.
+        let taken = format!("key=rear&{}", DOOR.replace("address=1", "address=3"));
+        let answer = two.keeper.post("/site/doors/new", &taken).await;
+        assert!(!answer.page.contains("Rear"), "{}", answer.page);
         let now = survey(kit).await;
         assert_eq!((now.areas, now.doors), (before.areas, before.doors));
+
+        // Whom a door lets in is said at the site.
+        let level = "name=All&groups=1&schedule=1&doors=2&anyway=yes";
+        assert_eq!(two.boss.post("/access/levels/new", level).await.status, StatusCode::SEE_OTHER);
+        let print = seen(&two.keeper, "/site/doors/1/edit").await;
+        let fields = format!("{DOOR}&level=1&seen={print}&anyway=yes");
+        let answer = two.keeper.post("/site/doors/1/edit", &fields).await;
+        assert_eq!(answer.status, StatusCode::SEE_OTHER, "{}", answer.page);
+        assert_eq!(survey(kit).await.levels[0].1.doors, [domain::ids::DoorId(2)]);
 
         // The own building is theirs.
         let page = two.keeper.get("/site/doors/1/edit").await.page;

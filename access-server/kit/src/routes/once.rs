@@ -16,7 +16,7 @@ use axum::http::request::Parts;
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::{Json, RequestExt as _};
-use ring::digest::{Context, SHA256};
+use ring::hmac;
 use serde::Serialize;
 
 use crate::auth::{Operator, OperatorId};
@@ -51,7 +51,7 @@ pub struct Once(Option<Arc<Asked>>);
 struct Asked {
     operator: OperatorId,
     key: String,
-    /// SHA-256 of what was asked.
+    /// A keyed tag of what was asked.
     request: Vec<u8>,
     is_kept: AtomicBool,
 }
@@ -119,7 +119,7 @@ where
     let Some(operator) = request.extensions().get::<Operator>().map(|operator| operator.id) else {
         return Ok(work(request).await);
     };
-    let (mut request, asked) = read(request).await?;
+    let (mut request, asked) = read(kit, request).await?;
     let Some(_hold) = Hold::of(kit, operator, &key) else {
         return Err(Problem::conflict("key-in-use", "the first request with this key is being worked on"));
     };
@@ -150,18 +150,19 @@ fn key(headers: &HeaderMap) -> Result<Option<String>, Problem> {
     }
 }
 
-/// The request with its body at hand, and the digest of what it asks.
-async fn read(request: Request) -> Result<(Request, Vec<u8>), Problem> {
+/// The request with its body at hand, and a tag of what it asks: keyed, because a PIN may be in it, and whoever has the
+/// database without its keys could try them all.
+async fn read(kit: &Kit, request: Request) -> Result<(Request, Vec<u8>), Problem> {
     let (parts, body) = request.with_limited_body().into_parts();
     let too_large = |_| Problem::new(StatusCode::PAYLOAD_TOO_LARGE, "too-large", "the body is too long");
     let body = to_bytes(body, usize::MAX).await.map_err(too_large)?;
-    let mut digest = Context::new(&SHA256);
+    let mut tag = hmac::Context::with_key(&kit.keys().requests());
     let kind = parts.headers.get(header::CONTENT_TYPE).map(HeaderValue::as_bytes).unwrap_or_default();
     for part in [parts.uri.path_and_query().map_or("", |it| it.as_str()).as_bytes(), kind, &body] {
-        digest.update(&(part.len() as u64).to_be_bytes());
-        digest.update(part);
+        tag.update(&(part.len() as u64).to_be_bytes());
+        tag.update(part);
     }
-    Ok((Request::from_parts(parts, Body::from(body)), digest.finish().as_ref().to_vec()))
+    Ok((Request::from_parts(parts, Body::from(body)), tag.sign().as_ref().to_vec()))
 }
 
 async fn find(

@@ -81,8 +81,12 @@ async fn show(
     let may_export = ranks.highest() >= Role::Operator;
     let page = console.page(&headers, Some(operator)).at("history");
     let (kit, now) = (&console.kit, console.kit.now());
-    let (mut question, wrongs) = asked.question(kit, &page).await?;
+    let (mut question, mut wrongs) = asked.question(kit, &page).await?;
     let sight = Sight::load(kit, &ranks).await?;
+    if !sight.reach.is_whole() {
+        // Whether anybody is called so is for whoever may look at everybody: here it is as if nothing happened.
+        wrongs.who = wrongs.who.filter(|wrong| *wrong != "history-nobody");
+    }
     sight.narrow(&mut question);
     let is_newest = asked.before.is_none();
     let (mut records, mut next, mut tired, mut behind) = (Vec::new(), None, None, 0);
@@ -110,7 +114,9 @@ async fn show(
     let older = next.map(|next| format!("/history?{next}"));
     let status = if wrongs.first().is_some() { StatusCode::UNPROCESSABLE_ENTITY } else { StatusCode::OK };
     let person = match asked.person.parse() {
-        Ok(id) => directory::person(kit, page.language, id).await?,
+        // Who has a record in sight is named there.
+        Ok(id) if !records.is_empty() => directory::person(kit, page.language, id).await?,
+        Ok(_) => None,
         Err(_) => None,
     };
     let doors = directory.doors.values().map(|door| (door.id, door.name.clone())).collect();

@@ -47,6 +47,10 @@ struct Show {
     has_groups: bool,
     new_groups: Vec<String>,
     bare_numbers: usize,
+    /// Heads of columns with values that are not imported.
+    left_out: Vec<String>,
+    /// The first row, where it was taken for heads though none of them is known.
+    unknown_heads: Option<String>,
     names_people: bool,
     fault: Option<String>,
     /// The site changed since it was shown.
@@ -120,7 +124,7 @@ impl Show {
     }
 
     fn is_good(&self) -> bool {
-        self.names_people && self.counts.wrong == 0
+        self.names_people && self.counts.wrong == 0 && self.unknown_heads.is_none()
     }
 
     fn skipping(&self) -> String {
@@ -253,6 +257,8 @@ fn answer(page: Page, id: &str, draft: &Draft, asked: &Asked, fault: Option<Stri
         has_groups: has(Column::Groups),
         new_groups: plan.new_groups.clone(),
         bare_numbers: plan.bare_numbers,
+        left_out: left_out(draft),
+        unknown_heads: unknown_heads(draft),
         names_people: choice.names_people(),
         fault,
         otherwise: asked.said == "otherwise",
@@ -265,6 +271,23 @@ fn answer(page: Page, id: &str, draft: &Draft, asked: &Asked, fault: Option<Stri
         page,
     };
     html(status, &show)
+}
+
+/// Heads of columns that hold something and stand for nothing.
+fn left_out(draft: &Draft) -> Vec<String> {
+    let has_values = |at: usize| {
+        let cells = draft.table.rows.iter().filter_map(|row| row.cells.get(at));
+        cells.map(Cell::shown).any(|text| !text.trim().is_empty())
+    };
+    let heads = draft.table.heads.iter().zip(&draft.choice.columns).enumerate();
+    let heads = heads.filter(|(at, (head, column))| column.is_none() && !head.is_empty() && has_values(*at));
+    heads.map(|(_, (head, _))| head.clone()).collect()
+}
+
+/// The first row, where no column is known by it: it may be somebody who would be left out.
+fn unknown_heads(draft: &Draft) -> Option<String> {
+    let heads = &draft.table.heads;
+    heads.iter().all(|head| column::of_head(head).is_none()).then(|| heads.join(" · "))
 }
 
 fn tally(page: &Page, counts: Counts, shown: &str) -> Vec<Tally> {

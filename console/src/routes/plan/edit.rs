@@ -19,7 +19,7 @@ use super::{Sheet, way};
 use crate::Console;
 use crate::form::Fields;
 use crate::page::{Page, html};
-use crate::routes::must_be;
+use crate::routes::{elsewhere, must_be};
 use crate::sheet::name_of;
 use crate::sight::Sight;
 use crate::view::{Scene, View};
@@ -85,7 +85,7 @@ pub(super) async fn stand(
     Sent(fields): Sent<Fields>,
 ) -> Result<Response, Problem> {
     let by = operator.id;
-    in_reach(&console, &operator, floor).await?;
+    let sight = in_reach(&console, &operator, floor).await?;
     let page = console.page(&headers, Some(operator)).at("site");
     let mut doors = Vec::new();
     let mut is_wrong = false;
@@ -100,6 +100,9 @@ pub(super) async fn stand(
     if is_wrong {
         let editor = editor(&console, page, AreaId(floor), Some(&fields)).await?;
         return Ok(html(StatusCode::UNPROCESSABLE_ENTITY, &editor));
+    }
+    if doors.iter().any(|(door, _)| !sight.sees_door(door.0)) {
+        return Err(elsewhere(Role::Manager));
     }
     let mut tx = console.kit.begin().await?;
     plan::stand(&mut tx, Some(by), AreaId(floor), &doors).await?;
@@ -134,9 +137,10 @@ pub(super) async fn remove(
 }
 
 /// Refuses whoever may not change the floor.
-async fn in_reach(console: &Console, operator: &Operator, floor: u64) -> Result<(), Problem> {
+async fn in_reach(console: &Console, operator: &Operator, floor: u64) -> Result<Sight, Problem> {
     let sight = Sight::load(&console.kit, &operator.ranks).await?;
-    must_be(sight.reach.in_area(AreaId(floor)), Role::Manager)
+    must_be(sight.reach.in_area(AreaId(floor)), Role::Manager)?;
+    Ok(sight)
 }
 
 async fn editor(

@@ -8,6 +8,7 @@ use doors::door::{Board, Door, DoorGroup};
 use doors::edit::{Aim, Edit, Seen};
 use doors::level::Level;
 use doors::survey::{Survey, Thing};
+use kit::auth::Role;
 use people::word::Word;
 
 use super::area::{areas, label, label_fields};
@@ -88,9 +89,11 @@ impl Form for DoorForm {
         let groups = groups.map(|(id, _)| (id.to_string(), name_of(page, survey, Thing::DoorGroup(*id))));
         let levels = survey.levels.iter();
         let levels = levels.map(|(id, _)| (id.to_string(), name_of(page, survey, Thing::Level(*id))));
-        parts.push(Part::heading(page, "door-who", "door-who-hint"));
-        parts.push(Part::checks(page, fields, "group", "door-groups", groups));
-        parts.push(Part::checks(page, fields, "level", "door-levels", levels));
+        if page.is_at_site(Role::Manager) {
+            parts.push(Part::heading(page, "door-who", "door-who-hint"));
+            parts.push(Part::checks(page, fields, "group", "door-groups", groups));
+            parts.push(Part::checks(page, fields, "level", "door-levels", levels));
+        }
         parts.extend(Part::key(page, fields, is_new));
         parts
     }
@@ -102,6 +105,10 @@ impl Form for DoorForm {
         known: Option<(u64, Seen)>,
     ) -> Result<u64, Refused> {
         let door = edit.door(aim(known, DoorId), &read(page, fields)?).await?;
+        // Whom a door lets in is said at the site: whoever has a rank in places alone leaves that as it is.
+        if !page.is_at_site(Role::Manager) {
+            return Ok(door.0);
+        }
         let survey = edit.before().clone();
         let wanted = fields.numbers("group");
         for (id, group) in &survey.door_groups {
