@@ -3,7 +3,8 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use kit::pki::{Authority, PkiError, REVOKED};
+use kit::pki::{Authority, REVOKED};
+use kit::problem::chain;
 use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject as _;
 use uplink::enrol::Fingerprint;
@@ -30,24 +31,25 @@ pub enum TrustError {
         /// The file.
         path: PathBuf,
     },
-    /// Its key.
-    #[error(transparent)]
-    Key(#[from] PkiError),
 }
 
 impl Trust {
-    /// The authority whose certificate is this file. Its key is `ca.key` beside; where that is not there, nothing is issued
-    /// and nothing revoked, and all else goes on. Devices find the broker at `broker`.
+    /// The authority whose certificate is this file. Its key is `ca.key` beside; where that is not there, or cannot be
+    /// used, nothing is issued and nothing revoked, and all else goes on. Devices find the broker at `broker`.
     ///
     /// # Errors
-    /// When a file is there and cannot be used.
+    /// When the file is no certificate.
     pub fn open(certificate: &Path, broker: (String, u16)) -> Result<Self, TrustError> {
         let fault = || TrustError::Certificate { path: certificate.to_owned() };
         let pem = std::fs::read_to_string(certificate).map_err(|_| fault())?;
         let der = CertificateDer::from_pem_slice(pem.as_bytes()).map_err(|_| fault())?;
         let folder = certificate.parent().unwrap_or(Path::new(".")).to_owned();
         let key = folder.join("ca.key");
-        let authority = if key.exists() { Some(Authority::of_key(key)?) } else { None };
+        let authority = key.exists().then(|| Authority::of_key(key)).transpose().unwrap_or_else(|error| {
+            // Doors go on opening: only what is issued and revoked waits until that is mended.
+            tracing::error!(error = %chain(&error), "the authority's key cannot be used: no certificate is issued or revoked");
+            None
+        });
         Ok(Self(Arc::new(Inner { authority, pem, der, folder, broker })))
     }
 

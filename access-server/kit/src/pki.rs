@@ -245,8 +245,7 @@ impl Authority {
         life: Option<Duration>,
     ) -> Result<Signed, PkiError> {
         let (params, serial) = params(holder, hosts, now, life)?;
-        let until =
-            i64::try_from(params.not_after.unix_timestamp()).unwrap_or(i64::MAX).saturating_mul(1_000_000);
+        let until = params.not_after.unix_timestamp().saturating_mul(1_000_000);
         let pem = params.signed_by(&Point(point), &self.issuer)?.pem();
         Ok(Signed { pem, serial, until })
     }

@@ -19,6 +19,15 @@ const MEMORY: usize = 256 << 20;
 /// Where the broker says which process it is.
 const PID: &str = "mosquitto.pid";
 
+/// Whether a process has a handler for SIGHUP.
+fn takes_hangup(pid: i32) -> bool {
+    let status = fs::read_to_string(format!("/proc/{pid}/status")).unwrap_or_default();
+    let caught = status.lines().find_map(|line| line.strip_prefix("SigCgt:"));
+    let caught = caught.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok());
+    // Signal 1 is the lowest bit.
+    caught.is_some_and(|mask| mask & 1 == 1)
+}
+
 /// Brings what an earlier version wrote up to this one's: topics, and the list of revoked certificates. Whether anything was
 /// changed: then the broker must be started again once. What is not there is left alone, the broker may be elsewhere.
 ///
@@ -63,6 +72,8 @@ pub fn reload(directory: &Path) -> anyhow::Result<()> {
     let name = fs::read_to_string(format!("/proc/{pid}/comm")).unwrap_or_default();
     // The number may be another process's by now.
     ensure!(name.trim() == "mosquitto", "{}: no broker has this number", path.display());
+    // One that has only just begun would be ended by it. It reads its files by itself then.
+    ensure!(takes_hangup(pid), "{}: the broker is only beginning", path.display());
     let pid = Pid::from_raw(pid).context("no process has the number 0")?;
     kill_process(pid, Signal::HUP).context("the broker cannot be told")
 }

@@ -29,7 +29,7 @@ use crate::broker;
 /// Requests for certificates that wait; devices ask again.
 pub const QUEUE: usize = 64;
 /// A broker that could not be told is told again after so long.
-const AGAIN: Duration = Duration::from_secs(20);
+const AGAIN: Duration = Duration::from_secs(3);
 /// The broker has read its files by then.
 const READ: Duration = Duration::from_secs(1);
 /// Somebody who came back in between is put off once more after so long.
@@ -132,7 +132,7 @@ async fn put_device_off(trust: &Trust, broker: &Broker, put_off: &PutOff) -> any
             match events.poll().await.context("the broker is not reached")? {
                 Event::Incoming(Packet::ConnAck(_)) => break,
                 Event::Incoming(Packet::Disconnect(_)) => bail!("the broker does not let it in"),
-                _ => {}
+                Event::Incoming(_) | Event::Outgoing(_) => {}
             }
         }
         client.try_disconnect().context("it cannot end its session")?;

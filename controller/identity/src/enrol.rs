@@ -188,12 +188,12 @@ fn all_or_none(directory: &Path, files: impl Iterator<Item = File>) -> Result<()
 }
 
 fn write(path: &Path, bytes: &[u8], mode: u32) -> Result<(), EnrolError> {
-    write_new(path, bytes, mode).map_err(|source| match source.kind() {
-        io::ErrorKind::AlreadyExists => EnrolError::Exists(path.to_owned()),
-        _ => {
-            let _ = fs::remove_file(path);
-            EnrolError::Write { path: path.to_owned(), source }
+    write_new(path, bytes, mode).map_err(|source| {
+        if source.kind() == io::ErrorKind::AlreadyExists {
+            return EnrolError::Exists(path.to_owned());
         }
+        let _ = fs::remove_file(path);
+        EnrolError::Write { path: path.to_owned(), source }
     })
 }
 

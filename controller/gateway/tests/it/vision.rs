@@ -96,7 +96,7 @@ impl Vision {
     }
 
     /// It goes on as usual; whether the controller ends the connection.
-    pub(crate) async fn is_put_off(mut self) -> bool {
+    pub(crate) async fn ends_by_itself(mut self) -> bool {
         for _ in 0..20 {
             if send(&mut self.stream, &FromVision::Alive).await.is_err() {
                 return true;
