@@ -1638,3 +1638,15 @@ camera-photo-nodding = Look straight ahead, neither up nor down.
 camera-photo-tilted = Hold your head upright.
 camera-photo-not-live = It looks like a photograph or a screen: the person themselves, please.
 camera-photo-other = Not yet: look into the camera.
+
+wall-title = Photo wall
+wall-all = all doors
+wall-pause = Pause (P)
+wall-go-on = Paused: go on (P)
+wall-held = Paused: go on (P) · { $count } new
+wall-choose = Choose doors
+wall-doors = Show who comes in by these doors
+wall-doors-hint = None chosen shows all. The address can be kept for the lobby's screen.
+wall-show = Show
+wall-empty = Nobody came in yet. Whoever shows a face or a card appears here.
+looked-at-wall = the photo wall

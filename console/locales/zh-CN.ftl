@@ -1563,3 +1563,15 @@ camera-photo-nodding = 请平视镜头，不要抬头或低头。
 camera-photo-tilted = 请把头摆正。
 camera-photo-not-live = 疑似照片或屏幕，请本人面对镜头。
 camera-photo-other = 暂不合格，请正对镜头。
+
+wall-title = 照片墙
+wall-all = 所有门
+wall-pause = 暂停（P）
+wall-go-on = 已暂停，继续（P）
+wall-held = 已暂停，继续（P）· 新记录 { $count } 条
+wall-choose = 选择门
+wall-doors = 显示这些门的进入记录
+wall-doors-hint = 一个也不选即显示所有门。地址可收藏，供大厅屏幕使用。
+wall-show = 显示
+wall-empty = 还没有人进入。有人刷脸或刷卡时，照片会显示在这里。
+looked-at-wall = 照片墙

@@ -205,7 +205,7 @@ impl Inner {
         let (kit, page) = (&of.kit, &of.page);
         // A database that does not answer costs names, not the page: they are read with the next drawing.
         self.is_outdated |= self.scene.directory.learn(kit, page.language, record).await.is_err();
-        let html = event::row(kit, page, &self.scene.directory, record, kit.now());
+        let html = of.view.row(kit, page, &self.scene.directory, record, kit.now());
         let person =
             record.parse().and_then(|it: Whom| it.person).filter(|_| html.contains(event::PASS_GOES_HERE));
         let row = Row { html: html.into(), portrait: person.map(PersonId) };

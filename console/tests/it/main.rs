@@ -16,4 +16,5 @@ mod plan;
 mod site;
 mod stream;
 mod tokens;
+mod wall;
 mod words;
