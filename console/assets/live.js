@@ -3,11 +3,12 @@
 (() => {
   const live = document.getElementById("live");
   if (!live) return;
-  const EVENTS_SHOWN = 200;
   const STALE_AFTER_MS = 5000;
   const words = document.getElementById("words").dataset;
   const stale = document.getElementById("stale");
   const events = document.getElementById("events");
+  const pause = document.getElementById("pause");
+  const EVENTS_SHOWN = Number(events?.dataset.most ?? 200);
   const state = document.getElementById("state");
   // The server's clock minus this browser's, so that ages do not depend on how the browser's clock is set.
   let clockError = Number(live.dataset.now) / 1000 - Date.now();
@@ -83,13 +84,40 @@
     redraw(message.data);
     tick();
   });
-  source.addEventListener("record", (message) => {
-    heard();
+
+  const add = (message) => {
     if (!events || events.querySelector(`[data-seq="${CSS.escape(message.lastEventId)}"]`)) return;
     events.querySelector(".empty")?.remove();
     events.insertAdjacentHTML("afterbegin", message.data);
     events.firstElementChild.classList.add("fresh");
     while (events.children.length > EVENTS_SHOWN) events.lastElementChild.remove();
+  };
+
+  // What comes while somebody looks closely waits, as much as is shown; the oldest goes first, as it would there.
+  const held = [];
+  const isPaused = () => pause?.getAttribute("aria-pressed") === "true";
+  const press = () => {
+    const { pause: words, goOn } = pause.dataset;
+    const go = isPaused();
+    pause.setAttribute("aria-pressed", String(!go));
+    pause.textContent = go ? words : goOn;
+    if (go) held.splice(0).forEach(add);
+  };
+  if (pause) {
+    pause.hidden = false;
+    pause.addEventListener("click", press);
+    document.addEventListener("keydown", (event) => {
+      const { key, ctrlKey, altKey, metaKey, target } = event;
+      if (key.toLowerCase() === "p" && !ctrlKey && !altKey && !metaKey && !target.closest("input, textarea, select")) press();
+    });
+  }
+
+  source.addEventListener("record", (message) => {
+    heard();
+    if (!isPaused()) return add(message);
+    held.push(message);
+    if (held.length > EVENTS_SHOWN) held.shift();
+    pause.textContent = pause.dataset.held.replace("\u2007", held.length);
   });
   // The session ended, or the server wants the page anew.
   source.addEventListener("reload", () => location.reload());

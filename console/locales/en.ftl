@@ -1741,3 +1741,15 @@ event-board-install-closed = Install window closed, no key was given ({ $board }
 event-board-installed = Board was given its key in the install window ({ $board })
 event-command-unknown-board = Command for an unknown board
 event-command-has-key = Command came to nothing: the boards have their keys
+
+wall-title = Photo wall
+wall-all = all doors
+wall-pause = Pause (P)
+wall-go-on = Paused: go on (P)
+wall-held = Paused: go on (P) · { $count } new
+wall-choose = Choose doors
+wall-doors = Show who comes in by these doors
+wall-doors-hint = None chosen shows all. The address can be kept for the lobby's screen.
+wall-show = Show
+wall-empty = Nobody came in yet. Whoever shows a face or a card appears here.
+looked-at-wall = the photo wall

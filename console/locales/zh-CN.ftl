@@ -1666,3 +1666,15 @@ event-board-install-closed = 安装窗口已关闭，未授予密钥（{ $board 
 event-board-installed = 门控板已在安装窗口内取得密钥（{ $board }）
 event-command-unknown-board = 命令所指的门控板不存在
 event-command-has-key = 命令未生效：门控板已有密钥
+
+wall-title = 照片墙
+wall-all = 所有门
+wall-pause = 暂停（P）
+wall-go-on = 已暂停，继续（P）
+wall-held = 已暂停，继续（P）· 新记录 { $count } 条
+wall-choose = 选择门
+wall-doors = 显示这些门的进入记录
+wall-doors-hint = 一个也不选即显示所有门。地址可收藏，供大厅屏幕使用。
+wall-show = 显示
+wall-empty = 还没有人进入。有人刷脸或刷卡时，照片会显示在这里。
+looked-at-wall = 照片墙

@@ -33,6 +33,7 @@ pub(crate) struct Door {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Person {
     pub(crate) name: String,
+    pub(crate) department: String,
     /// Whether there is a profile picture.
     pub(crate) has_photo: bool,
 }
@@ -82,8 +83,11 @@ pub(crate) async fn load(
 /// A person's name; `None` when they are not there any more.
 pub(crate) async fn person(kit: &Kit, language: Language, id: u64) -> Result<Option<String>, sqlx::Error> {
     let found = people::person::name(kit, PersonId(id)).await?;
-    Ok(found
-        .map(|(name, latin)| if language == Language::English && !latin.is_empty() { latin } else { name }))
+    Ok(found.map(|(name, latin)| in_language(language, name, latin)))
+}
+
+fn in_language(language: Language, name: String, latin: String) -> String {
+    if language == Language::English && !latin.is_empty() { latin } else { name }
 }
 
 /// Whether a record means that names are to be read again.
@@ -129,9 +133,10 @@ impl Directory {
         if self.people.contains_key(&id) {
             return Ok(());
         }
-        if let Some(name) = person(kit, language, id).await? {
+        if let Some((name, latin, department)) = people::person::badge(kit, PersonId(id)).await? {
+            let name = in_language(language, name, latin);
             let has_photo = people::picture::has(kit, PersonId(id)).await?;
-            self.people.insert(id, Person { name, has_photo });
+            self.people.insert(id, Person { name, department, has_photo });
         }
         Ok(())
     }

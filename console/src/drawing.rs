@@ -237,7 +237,7 @@ impl Inner {
         } else {
             self.is_outdated = true;
         }
-        let html = event::row(kit, page, &self.scene.directory, record, kit.now());
+        let html = of.key.view.row(kit, page, &self.scene.directory, record, kit.now());
         let person =
             record.parse().and_then(|it: Whom| it.person).filter(|_| html.contains(event::PASS_GOES_HERE));
         let row = Row { html: html.into(), portrait: person.map(PersonId) };

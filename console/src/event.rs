@@ -131,6 +131,11 @@ pub(crate) fn view(
     view
 }
 
+/// Whether a record is a claim that nobody can vouch for.
+pub(crate) fn is_claimed(directory: &Directory, event: &StoredEvent) -> bool {
+    claim(directory, event, true).is_some()
+}
+
 /// The words for what a device cannot know and so only claims: anything that another kind than a controller tells, as
 /// every event of the wire is a controller's; what nobody understands; and what is told of a door that hangs on another
 /// or is not there.

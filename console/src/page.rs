@@ -40,6 +40,12 @@ impl Page {
         self.operator.as_ref().is_some_and(|it| it.owes.is_none())
     }
 
+    /// And at a wall of photographs.
+    pub(crate) fn is_on_duty(&self) -> bool {
+        self.is_inside()
+            && self.operator.as_ref().is_some_and(|it| it.ranks.highest() >= Role::Guard)
+    }
+
     /// And at people and rights too.
     pub(crate) fn is_of_the_control_room(&self) -> bool {
         self.is_inside() && self.is_at_site(Role::Operator)
@@ -72,6 +78,7 @@ impl Page {
         match key {
             "age-seconds" | "age-minutes" | "age-hours" => self.language.say_with(key, &[("n", GAP.into())]),
             "person-namesake" => self.language.say_with(key, &[("id", GAP.into())]),
+            "wall-held" => self.language.say_with(key, &[("count", GAP.into())]),
             "stale-lost" => self.language.say_with(key, &[("time", GAP.into())]),
             _ => self.language.say(key),
         }

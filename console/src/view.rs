@@ -6,19 +6,21 @@ use std::sync::Arc;
 use domain::ids::{AreaId, DoorId};
 use doors::plan::{self, Plan, Point};
 use doors::survey::Survey;
-use kit::auth::Ranks;
+use kit::auth::{Operator, Ranks, Role};
 use kit::ingest::{Lane, positions};
 use kit::live::Heard;
+use kit::problem::Problem;
 use kit::trouble::Trouble;
 use kit::{Kit, StoredEvent};
 use serde::Deserialize;
+use uplink::event::Side;
 
 use crate::directory::{self, Directory};
 use crate::page::Page;
-use crate::routes::{plan as plans, site};
+use crate::routes::{plan as plans, site, wall};
 use crate::sight::Sight;
-use crate::state;
 use crate::words::Language;
+use crate::{event, state};
 
 /// What is looked at.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -31,6 +33,8 @@ pub(crate) enum View {
     Door(DoorId),
     /// A floor's plan.
     Plan(AreaId),
+    /// Who came in by these doors, by any when there is none.
+    Wall(Vec<u64>),
     /// Every device.
     Devices,
     /// One device, by the name in its certificate.
@@ -53,6 +57,9 @@ pub(crate) struct Scene {
 }
 
 impl View {
+    /// Doors that a wall is of, at most.
+    pub(crate) const DOORS: usize = 64;
+
     /// As an address names it; `None` for what is none.
     pub(crate) fn parse(view: &str, of: &str) -> Option<Self> {
         Some(match view {
@@ -60,6 +67,10 @@ impl View {
             "site" => Self::Site(of.to_owned()),
             "door" => Self::Door(DoorId(of.parse().ok()?)),
             "plan" => Self::Plan(AreaId(of.parse().ok()?)),
+            "wall" => {
+                let ids: Result<Vec<u64>, _> = of.split_terminator(',').map(str::parse).collect();
+                Self::Wall(wall::doors(ids.ok()?))
+            }
             "devices" => Self::Devices,
             "device" => Self::Device(of.to_owned()),
             _ => return None,
@@ -73,6 +84,7 @@ impl View {
             Self::Site(find) => ("site", find.clone()),
             Self::Door(door) => ("door", door.to_string()),
             Self::Plan(floor) => ("plan", floor.to_string()),
+            Self::Wall(doors) => ("wall", doors.iter().map(u64::to_string).collect::<Vec<_>>().join(",")),
             Self::Devices => ("devices", String::new()),
             Self::Device(device) => ("device", device.clone()),
         }
@@ -84,8 +96,37 @@ impl View {
             // Who looks at what is for whoever asks, not for the page that shows the building.
             Self::Live => !is_look(record),
             Self::Door(door) => is_of_door(record, *door),
+            Self::Wall(doors) => is_entry(record, doors),
             Self::Site(_) | Self::Plan(_) | Self::Devices | Self::Device(_) => false,
         }
+    }
+
+    /// A record's line, or its card.
+    pub(crate) fn row(
+        &self,
+        kit: &Kit,
+        page: &Page,
+        directory: &Directory,
+        record: &StoredEvent,
+        now: i64,
+    ) -> String {
+        match self {
+            Self::Wall(_) => wall::card(kit, page, directory, record, now),
+            Self::Live | Self::Site(_) | Self::Door(_) | Self::Plan(_) | Self::Devices | Self::Device(_) => {
+                event::row(kit, page, directory, record, now)
+            }
+        }
+    }
+
+    /// Refuses whoever may not look at it anywhere.
+    pub(crate) fn admits(&self, operator: &Operator) -> Result<(), Problem> {
+        let least = match self {
+            Self::Wall(_) => Role::Guard,
+            Self::Live | Self::Site(_) | Self::Door(_) | Self::Plan(_) | Self::Devices | Self::Device(_) => {
+                Role::Viewer
+            }
+        };
+        if operator.ranks.highest() >= least { Ok(()) } else { operator.require(least) }
     }
 
     /// The moving part's HTML.
@@ -102,6 +143,8 @@ impl View {
             Self::Site(find) => site::tree::render(page, scene, devices, find, now),
             Self::Door(door) => site::door::render(page, scene, devices, *door, now),
             Self::Plan(floor) => plans::render(page, scene, devices, *floor, now),
+            // Its moving part are its records.
+            Self::Wall(_) => String::new(),
             Self::Devices => crate::routes::devices::render(page, scene, devices, None, now),
             Self::Device(name) => crate::routes::devices::render(page, scene, devices, Some(name), now),
         }
@@ -127,7 +170,9 @@ impl Scene {
         plans.retain(|floor, _| sight.reach.in_area(*floor).is_some());
         let mut standing = match view {
             View::Plan(floor) => plan::standing(&mut connection, *floor).await?,
-            View::Live | View::Site(_) | View::Door(_) | View::Devices | View::Device(_) => Vec::new(),
+            View::Live | View::Site(_) | View::Door(_) | View::Wall(_) | View::Devices | View::Device(_) => {
+                Vec::new()
+            }
         };
         standing.retain(|(door, _)| sight.sees_door(door.0));
         drop(connection);
@@ -150,6 +195,19 @@ impl Scene {
             self.complete = complete;
         }
     }
+}
+
+/// Whether somebody came in by one of these doors, or was refused there.
+fn is_entry(record: &StoredEvent, doors: &[u64]) -> bool {
+    #[derive(Deserialize)]
+    struct Where {
+        door: u64,
+        side: Side,
+    }
+    record.kind == "access"
+        && record
+            .parse::<Where>()
+            .is_some_and(|it| it.side == Side::Entry && (doors.is_empty() || doors.contains(&it.door)))
 }
 
 /// Whether a record tells that personal data were looked at.

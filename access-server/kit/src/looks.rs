@@ -44,6 +44,8 @@ pub enum What {
     List,
     /// Photographs beside the events of the live page.
     Live,
+    /// Everybody who comes in, with their departments, on a wall of photographs.
+    Wall,
 }
 
 impl What {
@@ -56,6 +58,7 @@ impl What {
             Self::History => "history",
             Self::List => "list",
             Self::Live => "live",
+            Self::Wall => "wall",
         }
     }
 }

@@ -93,6 +93,7 @@ kit::statements! {
     LIST = "SELECT id, key, kind, name, latin, department, number, valid_from, valid_until, status, clearance, changed_at FROM person WHERE id > $1 AND sought LIKE $2 ESCAPE '\\' AND sought LIKE $3 ESCAPE '\\' AND sought LIKE $4 ESCAPE '\\' AND sought LIKE $5 ESCAPE '\\' ORDER BY id LIMIT $6";
     MEMBERS_BETWEEN = "SELECT person, person_group FROM person_group_member WHERE person BETWEEN $1 AND $2 ORDER BY person, person_group";
     NAME = "SELECT name, latin FROM person WHERE id = $1";
+    BADGE = "SELECT name, latin, department FROM person WHERE id = $1";
     COUNT = "SELECT COUNT(*) FROM person";
     FOR_POLICY = "SELECT p.id, p.valid_from, p.valid_until, p.status, p.clearance, (SELECT COUNT(*) FROM consent c WHERE c.person = p.id AND c.purpose = 'face-access' AND c.withdrawn_at IS NULL) FROM person p ORDER BY p.id";
 }
@@ -328,6 +329,14 @@ pub async fn list(
 /// When the database fails.
 pub async fn name(kit: &Kit, person: PersonId) -> Result<Option<(String, String)>, sqlx::Error> {
     sqlx::query_as(NAME).bind(row_id(person.0)).fetch_optional(kit.read()).await
+}
+
+/// A person's name, in Latin letters too, and their department; `None` when they are not there any more.
+///
+/// # Errors
+/// When the database fails.
+pub async fn badge(kit: &Kit, person: PersonId) -> Result<Option<(String, String, String)>, sqlx::Error> {
+    sqlx::query_as(BADGE).bind(row_id(person.0)).fetch_optional(kit.read()).await
 }
 
 /// How many people there are.

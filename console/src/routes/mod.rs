@@ -22,6 +22,7 @@ mod problem;
 pub(crate) mod site;
 pub(crate) mod stream;
 mod tokens;
+pub(crate) mod wall;
 
 use axum::http::HeaderMap;
 use axum::middleware;
@@ -68,6 +69,7 @@ pub(crate) fn all(console: &Console) -> Routes<Console> {
         .merge(tokens::routes())
         .merge(hooks::routes())
         .merge(operators::routes())
+        .merge(wall::routes())
         .merge(account::routes())
         .merge(passkey::routes())
         .around(|pages| pages.fallback(async || Problem::not_found("there is nothing here")).layer(problems));

@@ -53,12 +53,13 @@ pub(super) async fn follow(
 ) -> Result<Response, Problem> {
     let seen = headers.get("last-event-id").and_then(|id| id.to_str().ok()?.parse().ok());
     let reader = console.kit.events().subscribe(seen.or(from.after)).await?;
+    let nothing = || Problem::not_found("there is no such view");
+    let view = View::parse(&from.view, &from.of).ok_or_else(nothing)?;
+    view.admits(&operator)?;
     let ranks = operator.ranks.clone();
     let session = operator.session().to_owned();
     let watcher = Watcher { id: operator.id, ranks: ranks.clone(), session };
     let language = console.page(&headers, Some(operator)).language;
-    let nothing = || Problem::not_found("there is no such view");
-    let view = View::parse(&from.view, &from.of).ok_or_else(nothing)?;
     let drawing = console.drawings.of(&console.kit, (language, &console.zone), &ranks, view).await?;
     let mut beat = interval(BEAT);
     beat.set_missed_tick_behavior(MissedTickBehavior::Delay);

@@ -17,4 +17,5 @@ mod reach;
 mod site;
 mod stream;
 mod tokens;
+mod wall;
 mod words;

@@ -126,7 +126,7 @@ impl From<PasskeyError> for Problem {
             PasskeyError::Late => Self::refused("passkey-late", words),
             PasskeyError::Wrong => Self::refused("passkey-wrong", words),
             PasskeyError::Copied => Self::refused("passkey-copied", words),
-            PasskeyError::FirstPassword => Self::forbidden("must-change-password", words),
+            PasskeyError::FirstPassword => Self::refused("first-password", words),
             PasskeyError::TooMany => Self::conflict("too-many-passkeys", words),
             PasskeyError::Exists => Self::conflict("passkey-exists", words),
             PasskeyError::Absent => Self::not_found(words),

@@ -14,7 +14,7 @@ use serde_json::{Value, json};
 
 use crate::form::Fields;
 use crate::page::{Page, html};
-use crate::routes::VIEWER;
+use crate::routes::{PASSWORD_PATH, VIEWER};
 use crate::{Console, agent};
 
 /// Where they are: also for whoever is not let in before there is a second factor.
@@ -118,7 +118,8 @@ async fn answer(
     fault: Option<(i64, &str)>,
 ) -> Result<Response, Problem> {
     if operator.owes == Some(Owed::Password) {
-        return Err(PasskeyError::FirstPassword.into());
+        // The page is for whoever may have one; the rule itself is where they are made.
+        return Ok(Redirect::to(PASSWORD_PATH).into_response());
     }
     let (id, is_owed) = (operator.id, operator.owes.is_some());
     let page = console.page(headers, Some(operator)).at("account");

@@ -28,6 +28,7 @@ fn a_short_piece_of_life_on_postgresql_is_seen_in_a_browser() -> Result<()> {
     step("an employee passes and is seen", employee(&mut building, &browser))?;
     step("a stranger is refused and it is seen why", stranger(&mut building, &browser))?;
     step("the page speaks both languages", languages(&browser))?;
+    step("who comes in is seen large on the wall of photographs", wall(&building, &browser))?;
     step("people are found, looked at and changed", people(&browser))?;
     step("a list of people is imported and exported", import::list(&building, &browser))?;
     step("photographs are matched and looked at", import::photographs(&building, &browser))?;
@@ -162,6 +163,29 @@ fn languages(browser: &Browser) -> Result<()> {
     page.press(&event)?;
     browser.pictures("live-en")?;
     page.press(&page.find("link", &["切换到中文"])?)?;
+    page.find("heading", &["现在有异常吗？"]).map(drop)
+}
+
+fn wall(building: &Building, browser: &Browser) -> Result<()> {
+    let page = &browser.session;
+    page.press_on("link", &["照片墙"])?;
+    page.find("heading", &["照片墙", "所有门"])?;
+    page.find("listitem", &["欧明哲", "通过", "员工通道闸机"])?;
+    page.find("listitem", &["未知人员", "拒绝", "人脸不在库中"])?;
+    page.holds(
+        "const it = document.querySelector('.face-of img'); return it.complete && it.naturalWidth > 0",
+    )?;
+    browser.pictures("wall-zh-CN")?;
+    page.press_on("link", &["Switch to English"])?;
+    page.find("listitem", &["Ou Mingzhe", "granted"])?;
+    page.run("document.querySelector('.choose').open = true")?;
+    browser.pictures("wall-en")?;
+    page.press_on("checkbox", &["Archive"])?;
+    page.press_on("button", &["Show"])?;
+    page.find("heading", &["Photo wall", "Archive"])?;
+    page.gone("listitem", &["Ou Mingzhe"])?;
+    page.press_on("link", &["切换到中文"])?;
+    page.go(&building.console())?;
     page.find("heading", &["现在有异常吗？"]).map(drop)
 }
 

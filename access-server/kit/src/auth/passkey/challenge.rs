@@ -119,11 +119,11 @@ mod tests {
     fn nobody_is_pushed_out_by_anothers_many() {
         let mut open = Challenges::default();
         ask(&mut open, 0, "guard", 0);
-        for number in 1..10_000 {
+        for number in 1..200 {
             ask(&mut open, number, "crowd", 1);
         }
         assert_eq!(open.0.len(), 1 + EACH);
-        for number in 10_000..30_000 {
+        for number in 10_000..12_000 {
             ask(&mut open, number, &format!("one of many {}", number % 500), 1);
         }
         assert_eq!(open.0.len(), ALL);

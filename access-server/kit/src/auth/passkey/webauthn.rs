@@ -255,7 +255,7 @@ impl<'a> Key<'a> {
         let mut reader = Reader(bytes);
         let (mut kind, mut algorithm, mut curve) = (None, None, None);
         // -1 is a curve's number or a modulus, -2 a coordinate or an exponent.
-        let (mut modulus, mut x, mut y): (Option<&[u8]>, Option<&[u8]>, Option<&[u8]>) = (None, None, None);
+        let (mut modulus, mut x, mut y) = (None, None, None);
         for _ in 0..reader.map()? {
             match reader.integer()? {
                 1 => kind = Some(reader.integer()?),
