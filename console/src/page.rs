@@ -42,8 +42,7 @@ impl Page {
 
     /// And at a wall of photographs.
     pub(crate) fn is_on_duty(&self) -> bool {
-        self.is_inside()
-            && self.operator.as_ref().is_some_and(|it| it.ranks.highest() >= Role::Guard)
+        self.is_inside() && self.operator.as_ref().is_some_and(|it| it.ranks.highest() >= Role::Guard)
     }
 
     /// And at people and rights too.

@@ -65,6 +65,8 @@ pub(crate) fn looked_at(building: &Building, browser: &Browser) -> Result<()> {
         ("/devices", "设备", "devices"),
         ("/devices/controller-1", "一号控制器", "device"),
         ("/devices/firmware", "固件", "firmware"),
+        ("/devices/enrol", "登记设备", "enrol"),
+        ("/devices/certificates", "设备证书", "certificates"),
         ("/access", "通行权限", "access"),
     ] {
         page.go(&at(path))?;
@@ -80,6 +82,7 @@ pub(crate) fn looked_at(building: &Building, browser: &Browser) -> Result<()> {
         ("/access/schedules/2/edit", "Office Hours", "schedule-edit"),
         ("/devices", "Devices", "devices"),
         ("/devices/firmware", "Firmware", "firmware"),
+        ("/devices/enrol", "Enrol devices", "enrol"),
     ] {
         page.go(&at(path))?;
         page.find("heading", &[heading])?;
