@@ -11,7 +11,7 @@ use people::word::{Word as _, schema};
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
-use super::things::{Keeping, keep};
+use super::things::keep;
 use super::{READ, WRITE};
 use crate::edit::Edit;
 use crate::error::DoorsError;
@@ -45,6 +45,16 @@ struct Body {
     #[serde(default)]
     #[schema(max_length = 200)]
     name: String,
+}
+
+/// How a change is to be kept.
+#[derive(Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+struct Keeping {
+    /// Keep it even if something comes to nothing by it.
+    #[serde(default)]
+    #[param(value_type = Option<bool>)]
+    anyway: bool,
 }
 
 /// Which day.
@@ -113,7 +123,7 @@ async fn put(
     let day = CalendarDay { date: date("date", &which.date)?, kind, name: body.name };
     let mut edit = Edit::begin(&kit, Some(operator.id)).await?;
     edit.day(&day).await?;
-    keep(edit.finish().await?, &keeping).await?;
+    keep(edit.finish().await?, keeping.anyway).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 
@@ -126,6 +136,6 @@ async fn remove(
     let date = date("date", &which.date)?;
     let mut edit = Edit::begin(&kit, Some(operator.id)).await?;
     edit.remove_day(date).await?;
-    keep(edit.finish().await?, &keeping).await?;
+    keep(edit.finish().await?, keeping.anyway).await?;
     Ok(StatusCode::NO_CONTENT)
 }

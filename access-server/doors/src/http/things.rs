@@ -71,7 +71,7 @@ pub(super) struct List<T> {
 /// How a change is to be kept.
 #[derive(Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
-pub(super) struct Keeping {
+struct Keeping {
     /// The thing's `version` as it was read: where it is another one by now, nothing is changed.
     #[param(min_length = 16, max_length = 16, pattern = "^[0-9a-f]{16}$")]
     version: Option<String>,
@@ -214,7 +214,7 @@ async fn add<R: Resource>(
 ) -> Result<(StatusCode, Json<Added>), Problem> {
     let mut edit = Edit::begin(&kit, Some(operator.id)).await?;
     let id = R::put(&mut edit, None, body).await?;
-    keep(edit.finish().await?, &keeping).await?;
+    keep(edit.finish().await?, keeping.anyway).await?;
     Ok((StatusCode::CREATED, Json(Added { id })))
 }
 
@@ -228,7 +228,7 @@ async fn change<R: Resource>(
     let mut edit = Edit::begin(&kit, Some(operator.id)).await?;
     let seen = seen::<R>(edit.before(), id, &keeping)?;
     R::put(&mut edit, Some((id, seen)), body).await?;
-    keep(edit.finish().await?, &keeping).await?;
+    keep(edit.finish().await?, keeping.anyway).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 
@@ -244,7 +244,7 @@ async fn remove<R: Resource>(
         return Err(DoorsError::Stale(R::thing(id).kind()).into());
     }
     edit.remove(R::thing(id)).await?;
-    keep(edit.finish().await?, &keeping).await?;
+    keep(edit.finish().await?, keeping.anyway).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 
@@ -259,8 +259,8 @@ fn seen<R: Resource>(survey: &Survey, id: u64, keeping: &Keeping) -> Result<Seen
 }
 
 /// Keeps what was changed, unless something comes to nothing by it and that was not meant.
-pub(super) async fn keep(done: Finished, keeping: &Keeping) -> Result<(), Problem> {
-    if !done.concerns.is_empty() && !keeping.anyway {
+pub(super) async fn keep(done: Finished, anyway: bool) -> Result<(), Problem> {
+    if !done.concerns.is_empty() && !anyway {
         let concerns = done.concerns.iter().map(|it| {
             let thing = it.thing();
             json!({ "concern": it.code(), "kind": thing.kind(), "id": thing.number() })

@@ -178,12 +178,19 @@ async fn a_request_sent_again_does_nothing_again() {
         for key in ["", "two words", &long] {
             assert_eq!(add(&token, Some(key), "one").await.0, 400, "{key}");
         }
-        // A server just started finds it in the database.
-        let db = kit::Db::open(&site.database.address).await.unwrap();
-        let kit = Kit::new(db, site.clock.clone(), kit::Keys::ephemeral(), None).unwrap();
-        let restarted = self::routes(&kit, Gate::default());
-        let again = ask(&restarted, &token, ("POST", "/add"), Some("a-1"), "one").await;
-        assert_eq!(again, (201, true, first));
+        // A server just started finds it in the database, by the site's keys: without them nobody tells what was asked.
+        let folder = tempfile::tempdir().unwrap();
+        let server = async |keys| {
+            let db = kit::Db::open(&site.database.address).await.unwrap();
+            self::routes(&Kit::new(db, site.clock.clone(), keys, None).unwrap(), Gate::default())
+        };
+        let before = server(kit::Keys::create(folder.path()).unwrap()).await;
+        let (_, _, told) = ask(&before, &token, ("POST", "/add"), Some("b-1"), "one").await;
+        let restarted = server(kit::Keys::open(folder.path()).unwrap()).await;
+        let again = ask(&restarted, &token, ("POST", "/add"), Some("b-1"), "one").await;
+        assert_eq!(again, (201, true, told));
+        let other = server(kit::Keys::ephemeral()).await;
+        assert_eq!(ask(&other, &token, ("POST", "/add"), Some("b-1"), "one").await.0, 422);
         site.clock.advance(std::time::Duration::from_secs(24 * 3600));
         assert!(!add(&token, Some("a-1"), "one").await.1, "a day is over");
     }

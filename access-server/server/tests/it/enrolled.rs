@@ -19,6 +19,7 @@ use sqlx::Connection as _;
 use uplink::enrol::{Code, Fingerprint};
 
 use super::broker::Broker;
+use super::events::wait_for;
 use super::site::{Server, Site, command, provider};
 
 /// A site that has the controller 7, and its server.
@@ -299,6 +300,8 @@ async fn a_controller_renews_its_certificate_by_itself_and_goes_on_with_it() {
         .unwrap();
     connection.close().await.unwrap();
 
+    // What is asked while nobody listens is asked again a minute later: here it is heard at once.
+    wait_for(&server, &site, "/metrics", "gatehouse_broker_up 1\n");
     let _controller = Controller::run(directory.path());
     journaled(&site, "server", "certificate.renewed").await;
     let deadline = Instant::now() + Duration::from_secs(20);

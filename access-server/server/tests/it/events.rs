@@ -23,7 +23,7 @@ async fn numbers(site: &Site, source: &str, stream: kit::Stream) -> Vec<u64> {
 }
 
 /// Waits until a page says what it should.
-fn wait_for(server: &Server, site: &Site, path: &str, words: &str) {
+pub(crate) fn wait_for(server: &Server, site: &Site, path: &str, words: &str) {
     let deadline = std::time::Instant::now() + Duration::from_secs(20);
     loop {
         let page = server.get(site, path);

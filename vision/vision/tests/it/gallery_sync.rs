@@ -100,8 +100,14 @@ impl Server {
         tokio::time::timeout(Duration::from_secs(15), wait).await.expect("vision speaks")
     }
 
+    /// What it says it holds of the gallery; what of other sets is passed over.
     async fn have(&mut self) -> Have {
-        wire::decode(&self.next(Leaf::SyncHave).await).expect("the agreed form")
+        loop {
+            let have: Have = wire::decode(&self.next(Leaf::SyncHave).await).expect("the agreed form");
+            if have.set == Set::Gallery {
+                return have;
+            }
+        }
     }
 
     /// Says a change; the last `have` after it.
