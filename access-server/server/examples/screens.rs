@@ -41,7 +41,14 @@ type Connection = TlsStream<TcpStream>;
 
 /// How far the screens are with each event.
 #[derive(Clone, Default)]
-struct Seen(Arc<Mutex<Vec<(usize, Option<Instant>)>>>);
+struct Seen(Arc<Mutex<Vec<Told>>>);
+
+/// How many screens have an event, and when the last of them had it.
+#[derive(Clone, Copy, Default)]
+struct Told {
+    screens: usize,
+    last: Option<Instant>,
+}
 
 struct Side {
     web: u16,
@@ -216,11 +223,11 @@ impl Seen {
     fn note(&self, event: usize, now: Instant) {
         let mut seen = self.0.lock().expect("nobody panics with it");
         if seen.len() <= event {
-            seen.resize(event + 1, (0, None));
+            seen.resize(event + 1, Told::default());
         }
-        let (screens, last) = &mut seen[event];
-        *screens += 1;
-        *last = Some(now);
+        let told = &mut seen[event];
+        told.screens += 1;
+        told.last = Some(now);
     }
 
     /// Waits until every screen has what was sent; how long the last one waited for each event, in milliseconds.
@@ -237,13 +244,17 @@ impl Seen {
             {
                 let seen = self.0.lock().expect("nobody panics with it");
                 let own = seen.get(sent - events..sent);
-                if let Some(own) = own.filter(|own| own.iter().all(|(count, _)| *count == screens)) {
-                    let waits = own.iter().zip(moments).map(|((_, last), sent)| {
-                        last.expect("it was seen").duration_since(*sent).as_secs_f64() * 1000.0
+                if let Some(own) = own.filter(|own| own.iter().all(|told| told.screens == screens)) {
+                    let waits = own.iter().zip(moments).map(|(told, sent)| {
+                        told.last.expect("it was seen").duration_since(*sent).as_secs_f64() * 1000.0
                     });
                     return Ok(waits.collect());
                 }
-                ensure!(began.elapsed() < LOST, "not every screen has event {sent}: {:?}", seen.last());
+                ensure!(
+                    began.elapsed() < LOST,
+                    "not every screen has event {sent}: {:?} of {screens}",
+                    seen.last().map(|told| told.screens)
+                );
             }
             tokio::time::sleep(Duration::from_millis(5)).await;
         }

@@ -286,7 +286,13 @@ pub(super) fn named(fields: &'static [(&str, &str)]) -> impl Fn(DoorsError) -> D
     move |error| match error {
         DoorsError::Field { field, why } => DoorsError::Field { field: told(field), why },
         DoorsError::Taken { field, by } => DoorsError::Taken { field: told(field), by },
-        other => other,
+        other @ (DoorsError::Unknown(_)
+        | DoorsError::Stale(_)
+        | DoorsError::InUse(_)
+        | DoorsError::Used { .. }
+        | DoorsError::Unfit(_)
+        | DoorsError::People(_)
+        | DoorsError::Database(_)) => other,
     }
 }
 
