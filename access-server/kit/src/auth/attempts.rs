@@ -22,9 +22,8 @@ const FREE: u32 = 5;
 const FREE_ADDRESS: u32 = 20;
 /// Wrong tries for one account from anywhere before everybody waits.
 const FREE_ANYWHERE: u32 = 50;
-/// Wrong tokens from one address before its programs are told to wait. Nobody guesses 256 bits: it is for a program that does
-/// not notice.
-const FREE_TOKENS: u32 = 200;
+/// Wrong tokens from one address before its programs are told to wait.
+const FREE_TOKENS: u32 = 20;
 /// Wrong one-time codes from one address before its devices are told to wait.
 const FREE_CODES: u32 = 5;
 /// The longest wait of an account at one address: who shares it with a guesser is not kept out for a shift.
